@@ -1,0 +1,27 @@
+/*
+ * atelier.h: the whole runtime: Python's names, C's manners.
+ *
+ * Conventions, everywhere:
+ *   results    0 (or a count, or a flag that the comment names) for success, a negative code for failure: -errno or an
+ *              AT_E... code of error.h. at_strerror(code) says what is wrong and the way out. errno is not used.
+ *   timeouts   seconds on the monotonic clock: AT_FOREVER waits without end, 0 polls (clock.h).
+ *   handles    opaque; X_new returns NULL only when memory is short, and X_free takes NULL. A call on a handle may
+ *              overlap a free of that handle in another thread as long as it began before it.
+ *   options    designated initialisers; what is left out is Python's default.
+ *
+ * Read the headers in this order: clock, error, program, thread, lock, shared, process_lock, process, zygote.
+ */
+#ifndef ATELIER_H
+#define ATELIER_H
+
+#include "clock.h"
+#include "error.h"
+#include "lock.h"
+#include "process.h"
+#include "process_lock.h"
+#include "program.h"
+#include "shared.h"
+#include "thread.h"
+#include "zygote.h"
+
+#endif

@@ -1,0 +1,298 @@
+/* children.c: the processes that this one has started: who lives, who has ended and how, and what a fork makes of them; see process.h. */
+#include <errno.h>
+#include <linux/ioctl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "error.h"
+#include "process_internal.h"
+#include "wait.h"
+
+/* Those that have a pidfd, in the order of their start. */
+static struct {
+    pthread_mutex_t mutex; /* guards the list and all handles */
+    TAILQ_HEAD(, at_process) list;
+    size_t abandoned; /* those on the list that nobody will join any more */
+} children = {.mutex = PTHREAD_MUTEX_INITIALIZER, .list = TAILQ_HEAD_INITIALIZER(children.list)};
+
+static bool is_foreign(const at_process *process) {
+    return process->stage != UNSTARTED && process->generation != fork_generation;
+}
+
+static bool is_over(const at_process *process) {
+    return process->stage == UNSTARTED || process->ended || is_foreign(process);
+}
+
+static void unlist(at_process *process) {
+    if (process->pidfd < 0)
+        return;
+    close(process->pidfd);
+    process->pidfd = -1;
+    TAILQ_REMOVE(&children.list, process, listed);
+    children.abandoned -= process->abandoned;
+}
+
+/* Gives back what nobody needs any more: at the end of each call, of close and of free. */
+static void tidy(at_process *process) {
+    if (process->calls > 0)
+        return;
+    bool unwanted = process->abandoned && is_over(process);
+    if (process->closed || unwanted)
+        unlist(process);
+    if (unwanted)
+        free(process);
+}
+
+static int refusal(const at_process *process, enum need need) {
+    if (process->closed)
+        return AT_ECLOSED;
+    if (need >= BEGUN && process->stage != STARTED)
+        return AT_ENOTSTARTED;
+    if (need >= BEGUN && is_foreign(process))
+        return AT_ENOTCHILD;
+    if (need >= MINE && process->is_parent)
+        return AT_ENOTCHILD;
+    return 0;
+}
+
+int children_enter(at_process *process, enum need need) {
+    if (process == NULL)
+        return -EINVAL;
+    pthread_mutex_lock(&children.mutex);
+    int error = refusal(process, need);
+    if (error == 0)
+        process->calls++;
+    pthread_mutex_unlock(&children.mutex);
+    return error;
+}
+
+void children_leave(at_process *process) {
+    pthread_mutex_lock(&children.mutex);
+    process->calls--;
+    tidy(process);
+    pthread_mutex_unlock(&children.mutex);
+}
+
+int at_process_set_daemon(at_process *process, bool daemon) {
+    if (process == NULL)
+        return -EINVAL;
+    pthread_mutex_lock(&children.mutex);
+    int error = refusal(process, OPEN);
+    if (error == 0 && process->stage != UNSTARTED)
+        error = AT_ESTARTED;
+    if (error == 0)
+        process->daemon = daemon;
+    pthread_mutex_unlock(&children.mutex);
+    return error;
+}
+
+int children_begin_start(at_process *process) {
+    if (process == NULL)
+        return -EINVAL;
+    pthread_mutex_lock(&children.mutex);
+    int error = refusal(process, OPEN);
+    if (error == 0 && process->stage != UNSTARTED)
+        error = AT_ESTARTED;
+    if (error == 0 && process->target == NULL)
+        error = AT_ENOTARGET;
+    if (error == 0) {
+        process->stage = STARTING;
+        process->generation = fork_generation;
+        process->calls++;
+    }
+    pthread_mutex_unlock(&children.mutex);
+    return error;
+}
+
+void children_end_start(at_process *process, int error, const struct launched *launched) {
+    pthread_mutex_lock(&children.mutex);
+    process->stage = error == 0 ? STARTED : UNSTARTED;
+    if (error == 0) {
+        process->pid = launched->pid;
+        process->pidfd = launched->pidfd;
+        TAILQ_INSERT_TAIL(&children.list, process, listed);
+        children.abandoned += process->abandoned;
+    }
+    process->calls--;
+    tidy(process);
+    pthread_mutex_unlock(&children.mutex);
+}
+
+/* ---- how it ended */
+
+/* What the kernel remembers of a reaped process for those who hold its pidfd, since Linux 6.15; our headers may be older. */
+struct pidfd_info_v0 {
+    uint64_t mask;
+    uint64_t cgroup;
+    uint32_t ids[11];
+    int32_t wait_status;
+};
+#define PIDFD_GET_INFO_V0 _IOWR(0xFF, 11, struct pidfd_info_v0)
+static const uint64_t PIDFD_EXIT = 1u << 3;
+
+/* Reaps a child that has ended; false when somebody else has. */
+static bool own_status(int pidfd, int *status) {
+    siginfo_t info;
+    while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) != 0)
+        if (errno != EINTR)
+            return false;
+    *status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : W_EXITCODE(0, info.si_status);
+    return true;
+}
+
+/* The status of a child that somebody else reaped. */
+static bool remembered_status(int pidfd, int *status) {
+    struct deadline moment;
+    deadline_after(1, NEGATIVE_POLLS, &moment);
+    await_descriptor(pidfd, POLLHUP, &moment); /* the reaping is complete, so there is something to remember */
+    struct pidfd_info_v0 info = {.mask = PIDFD_EXIT};
+    if (ioctl(pidfd, PIDFD_GET_INFO_V0, &info) != 0 || (info.mask & PIDFD_EXIT) == 0)
+        return false;
+    *status = info.wait_status;
+    return true;
+}
+
+static void record(at_process *process, bool known, int status) {
+    process->ended = true;
+    process->known = known;
+    if (known)
+        process->exitcode = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* With the mutex held, for one that has ended. */
+static void reap(at_process *process) {
+    int status = 0;
+    bool known = process->start_method == AT_START_ZYGOTE ? zygote_reap(process->pid, &status) == 0
+                                                          : own_status(process->pidfd, &status);
+    known = known || remembered_status(process->pidfd, &status);
+    record(process, known, status);
+}
+
+static bool has_ended(const at_process *process) {
+    struct deadline now;
+    deadline_after(0, NEGATIVE_POLLS, &now);
+    return process->pidfd < 0 || await_descriptor(process->pidfd, POLLIN, &now) == 0;
+}
+
+/* With the mutex held. */
+static bool reap_if_ended(at_process *process) {
+    if (!process->ended && has_ended(process)) {
+        if (process->is_parent)
+            record(process, false, 0);
+        else
+            reap(process);
+    }
+    return process->ended;
+}
+
+bool children_reap(at_process *process) {
+    pthread_mutex_lock(&children.mutex);
+    bool ended = reap_if_ended(process);
+    pthread_mutex_unlock(&children.mutex);
+    return ended;
+}
+
+/* ---- free, close, and the list */
+
+void at_process_free(at_process *process) {
+    if (process == NULL || process->is_parent)
+        return;
+    pthread_mutex_lock(&children.mutex);
+    process->abandoned = true;
+    children.abandoned += process->pidfd >= 0;
+    if (process->stage == STARTED && !is_foreign(process) && !process->closed)
+        reap_if_ended(process);
+    tidy(process);
+    pthread_mutex_unlock(&children.mutex);
+}
+
+int at_process_close(at_process *process) {
+    if (process == NULL)
+        return -EINVAL;
+    pthread_mutex_lock(&children.mutex);
+    int error = 0;
+    if (is_foreign(process) || process->is_parent)
+        error = AT_ENOTCHILD;
+    else if (process->stage == STARTING || (process->stage == STARTED && !process->closed && !reap_if_ended(process)))
+        error = AT_ERUNNING;
+    if (error == 0) {
+        process->closed = true;
+        tidy(process);
+    }
+    pthread_mutex_unlock(&children.mutex);
+    return error;
+}
+
+/* Reaps those that have ended, frees the abandoned among them, and counts the rest. With the mutex held. */
+static size_t sweep(void) {
+    size_t alive = 0;
+    for (at_process *process = TAILQ_FIRST(&children.list), *next; process != NULL; process = next) {
+        next = TAILQ_NEXT(process, listed);
+        if (reap_if_ended(process))
+            tidy(process);
+        else
+            alive++;
+    }
+    return alive;
+}
+
+int at_active_children(at_process ***active) {
+    int count = 0;
+    at_process *process;
+    pthread_mutex_lock(&children.mutex);
+    at_process **list = malloc((sweep() + 1) * sizeof(at_process *));
+    if (list != NULL) {
+        TAILQ_FOREACH(process, &children.list, listed) {
+            if (process->ended)
+                continue;
+            process->calls++;
+            list[count++] = process;
+        }
+        list[count] = NULL;
+    }
+    pthread_mutex_unlock(&children.mutex);
+    *active = list;
+    return list != NULL ? count : -ENOMEM;
+}
+
+void at_processes_free(at_process **processes) {
+    for (at_process **process = processes; process != NULL && *process != NULL; process++)
+        children_leave(*process);
+    free(processes);
+}
+
+void children_reap_abandoned(void) {
+    pthread_mutex_lock(&children.mutex);
+    if (children.abandoned > 0)
+        sweep();
+    pthread_mutex_unlock(&children.mutex);
+}
+
+/* ---- fork: a child has none of its parent's children, and keeps none of their descriptors */
+
+static void before_fork(void) {
+    pthread_mutex_lock(&children.mutex);
+}
+
+static void after_fork_in_parent(void) {
+    pthread_mutex_unlock(&children.mutex);
+}
+
+static void after_fork_in_child(void) {
+    at_process *process;
+    pthread_mutex_init(&children.mutex, NULL);
+    while ((process = TAILQ_FIRST(&children.list)) != NULL) {
+        process->calls = 0;
+        unlist(process);
+        tidy(process);
+    }
+}
+
+static __attribute__((constructor)) void initialise(void) {
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}

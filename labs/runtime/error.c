@@ -1,0 +1,83 @@
+/* error.c: the texts of the error codes, and how a program ends on one; see error.h. */
+#include "error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *at_strerror(int code) {
+    switch (code) {
+    case AT_ENOTSTARTED:
+        return "not started yet; start it first";
+    case AT_ESTARTED:
+        return "already started, and it starts only once; make a new one";
+    case AT_ENOTARGET:
+        return "no target to run; give it one with .target = function";
+    case AT_ENOTJOINABLE:
+        return "not started by at_thread_start, so it cannot be joined; join the threads that you started";
+    case AT_ENOTCHILD:
+        return "not a child of this process; only the process that started it may do that";
+    case AT_ERUNNING:
+        return "still running; join or terminate it first";
+    case AT_ECLOSED:
+        return "closed; make a new one";
+    case AT_EDAEMON:
+        return "a daemon process may not start children; start it without .daemon";
+    case AT_ETHREADS:
+        return "other threads run already, and a fork would copy the locks they hold; start the zygote first thing in "
+               "main";
+    case AT_ENOZYGOTE:
+        return "no zygote; call at_zygote_start first thing in main";
+    case -EDEADLK:
+        return "it would wait for itself for ever; let another thread do it";
+    case -EOVERFLOW:
+        return "too many seconds; AT_FOREVER waits without end";
+    case -EMFILE:
+        return "too many open files; close some, or raise ulimit -n";
+    default:
+        break;
+    }
+    /* strerrordesc_np is strerror without a buffer shared between threads; it knows every errno. strerror(3) */
+    const char *text = code < 0 && code >= -4095 ? strerrordesc_np(-code) : NULL;
+    return text != NULL ? text : code >= 0 ? "no error" : "unknown error code";
+}
+
+/* One write, so that lines of several threads or processes do not mix; straight to the descriptor, as stdio may be locked. */
+static void complain(const char *format, va_list arguments) {
+    char line[1024];
+    int length = vsnprintf(line, sizeof line - 1, format, arguments);
+    size_t size = length < 0 ? 0 : (size_t)length;
+    if (size > sizeof line - 2)
+        size = sizeof line - 2;
+    line[size++] = '\n';
+    ssize_t written = write(STDERR_FILENO, line, size);
+    (void)written; /* with stderr gone there is nobody left to tell */
+}
+
+void at_fatal(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    complain(format, arguments);
+    va_end(arguments);
+    abort();
+}
+
+static void complain_of(const char *format, ...) AT_PRINTF(1, 2);
+
+static void complain_of(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    complain(format, arguments);
+    va_end(arguments);
+}
+
+int at_check_result(int result, const char *call, const char *file, int line) {
+    if (result >= 0)
+        return result;
+    fflush(stdout);
+    complain_of("%s:%d: %s: %s", file, line, call, at_strerror(result));
+    _exit(EXIT_FAILURE);
+}

@@ -1,0 +1,79 @@
+/* internal.h (internal): what the pieces of the runtime tell each other and nobody else. */
+#ifndef ATELIER_INTERNAL_H
+#define ATELIER_INTERNAL_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "process.h"
+#include "thread.h"
+
+/* ---- thread_registry.c */
+
+/* How many forks lie between the first process and this one: a handle that bears another number was started by an ancestor. */
+extern uint32_t fork_generation;
+
+/* Joins every thread that is not a daemon, but for the caller. */
+void threads_join_all(void);
+
+/* ---- launch.c: how a child comes to be */
+
+struct launch {
+    at_target *target;
+    void *arg;
+    const char *name;
+    bool daemon;
+    bool outlives_parent;
+    pid_t parent;     /* who at_parent_process will say that it is; the zygote launches for another */
+    int parent_pidfd; /* -1: the child opens one if it is asked */
+    const char *parent_name;
+    sigset_t mask; /* the signal mask of the thread that asked, and so the child's */
+};
+
+struct launched {
+    pid_t pid;
+    int pidfd;
+};
+
+/*
+ * Forks a child that waits, before it does anything, to be told to go on. 0, and then launch_finish must follow in the same thread; or a
+ * negative errno, with no child left. Unless it may outlive its parent, the child dies with the thread that calls.
+ */
+int launch_begin(const struct launch *launch, struct launched *launched);
+
+/* Lets the child go on; or makes it end without having run anything, and reaps it. */
+void launch_finish(struct launched *launched, bool go);
+
+/* Both, from a thread that lives as long as the process: the main thread itself, or one kept for this. */
+int launch_by_fork(const struct launch *launch, struct launched *launched);
+
+/* The threads of this process, whoever started them, but for the spawner. */
+int count_threads(void);
+
+/* ---- process.c */
+
+/* What this process knows of itself and of the process that started it. */
+struct identity {
+    const char *name; /* "MainProcess" in a process that at_process_start did not start */
+    bool daemon;
+    pid_t parent; /* 0 without one */
+    int parent_pidfd;
+    const char *parent_name;
+};
+extern struct identity identity;
+
+/* The end of a process: joins its threads, then ends and joins its children. */
+void shut_down(void);
+
+/* ---- zygote.c */
+
+/* Asks the zygote for a child; arg_size bytes at launch->arg are copied, or with 0 the pointer itself travels. 0 or a negative code. */
+int zygote_launch(const struct launch *launch, size_t arg_size, struct launched *launched);
+
+/* The wait status of a child of the zygote's that has ended (waitpid(2)): 0 or a negative code. */
+int zygote_reap(pid_t pid, int *status);
+
+#endif

@@ -1,0 +1,302 @@
+/* process.c: processes that run a C function: their handles, start and join, and the end of a process; see process.h. */
+#include "process.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "error.h"
+#include "process_internal.h"
+#include "wait.h"
+#include "zygote.h"
+
+static const double GRACE = 1; /* seconds between a daemon's SIGTERM and its SIGKILL, at exit */
+
+struct identity identity = {.name = "MainProcess", .parent_pidfd = -1};
+
+static _Atomic at_fork_policy fork_policy = AT_FORK_WARN;
+static _Atomic bool has_warned;
+
+/* ---- handles */
+
+/* "Process-2", or in a child "Process-1:2", as Python counts them. */
+static void default_name(char *text, size_t size) {
+    static _Atomic unsigned unnamed;
+    static _Atomic uint32_t counted_in; /* each process counts its own */
+    if (atomic_exchange(&counted_in, fork_generation) != fork_generation)
+        atomic_store(&unnamed, 0);
+    unsigned number = 1 + atomic_fetch_add(&unnamed, 1);
+    if (strncmp(identity.name, "Process-", strlen("Process-")) == 0)
+        snprintf(text, size, "%.200s:%u", identity.name, number);
+    else
+        snprintf(text, size, "Process-%u", number);
+}
+
+at_process *at_process_create(const at_process_options *options) {
+    char generated[256];
+    const char *name = options->name;
+    if (name == NULL || *name == '\0') {
+        default_name(generated, sizeof generated);
+        name = generated;
+    }
+    size_t name_size = strlen(name) + 1;
+    at_process *process = malloc(sizeof *process + options->arg_size + name_size);
+    if (process == NULL)
+        return NULL;
+    *process = (at_process){
+        .target = options->target,
+        .arg = (void *)options->arg,
+        .arg_size = options->arg_size,
+        .start_method = options->start_method,
+        .outlives_parent = options->outlives_parent,
+        .daemon = options->daemon > 0,
+        .pidfd = -1,
+    };
+    if (options->arg_size > 0)
+        process->arg = memcpy(process->storage, options->arg, options->arg_size);
+    process->name = memcpy(process->storage + options->arg_size, name, name_size);
+    return process;
+}
+
+const char *at_process_name(const at_process *process) {
+    return process != NULL ? process->name : NULL;
+}
+
+bool at_process_daemon(const at_process *process) {
+    return process != NULL && process->daemon;
+}
+
+pid_t at_process_pid(const at_process *process) {
+    at_process *handle = (at_process *)process; /* counting the call is the only change to it */
+    int error = children_enter(handle, OPEN);
+    if (error != 0)
+        return error;
+    pid_t pid = handle->pid;
+    children_leave(handle);
+    return pid;
+}
+
+/* ---- start */
+
+at_fork_policy at_set_fork_policy(at_fork_policy policy) {
+    atomic_store(&has_warned, false);
+    return atomic_exchange(&fork_policy, policy);
+}
+
+/* Whether a fork may go ahead although other threads run. */
+static int check_threads(const at_process *process) {
+    at_fork_policy policy = atomic_load(&fork_policy);
+    if (policy == AT_FORK_ALLOW || (policy == AT_FORK_WARN && atomic_load(&has_warned)))
+        return 0;
+    int others = count_threads() - 1;
+    if (others == 0)
+        return 0;
+    if (policy == AT_FORK_REFUSE)
+        return AT_ETHREADS;
+    if (!atomic_exchange(&has_warned, true))
+        fprintf(stderr,
+                "atelier: process \"%s\": start by fork while %d other thread%s: a lock that one of them holds stays "
+                "held for "
+                "ever in the child; start it by the zygote, or say at_set_fork_policy(AT_FORK_ALLOW)\n",
+                process->name, others, others == 1 ? " runs" : "s run");
+    return 0;
+}
+
+static int launch(const at_process *process, struct launched *launched) {
+    struct launch launch = {
+        .target = process->target,
+        .arg = process->arg,
+        .name = process->name,
+        .daemon = process->daemon,
+        .outlives_parent = process->outlives_parent,
+        .parent = getpid(),
+        .parent_pidfd = -1,
+        .parent_name = identity.name,
+    };
+    pthread_sigmask(SIG_SETMASK, NULL, &launch.mask);
+    if (process->start_method == AT_START_ZYGOTE)
+        return zygote_launch(&launch, process->arg_size, launched);
+    int error = check_threads(process);
+    return error != 0 ? error : launch_by_fork(&launch, launched);
+}
+
+static pthread_key_t end_of_main;
+
+static void shut_down_at_exit(void) {
+    atexit(shut_down);
+}
+
+int at_process_start(at_process *process) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct launched launched;
+    if (identity.daemon)
+        return AT_EDAEMON;
+    int error = children_begin_start(process);
+    if (error != 0)
+        return error;
+    pthread_once(&once, shut_down_at_exit);
+    if (gettid() == getpid())
+        pthread_setspecific(end_of_main, process);
+    children_reap_abandoned();
+    error = launch(process, &launched);
+    children_end_start(process, error, &launched);
+    return error;
+}
+
+/* ---- join and status */
+
+int at_process_join(at_process *process, double timeout) {
+    struct deadline deadline;
+    int error = process == NULL ? -EINVAL : deadline_after(timeout, NEGATIVE_POLLS, &deadline);
+    if (error == 0)
+        error = children_enter(process, BEGUN);
+    if (error != 0)
+        return error;
+    if (process->pidfd >= 0)
+        error = await_descriptor(process->pidfd, POLLIN, &deadline);
+    if (error == 0 && children_reap(process) && !process->known && !process->is_parent)
+        error = -ECHILD;
+    children_leave(process);
+    return error;
+}
+
+bool at_process_is_alive(at_process *process) {
+    if (children_enter(process, BEGUN) != 0)
+        return false;
+    bool ended = children_reap(process);
+    children_leave(process);
+    return !ended;
+}
+
+int at_process_exitcode(at_process *process, int *code) {
+    int error = children_enter(process, MINE);
+    if (error != 0)
+        return error == AT_ENOTSTARTED ? -EAGAIN : error;
+    if (!children_reap(process))
+        error = -EAGAIN;
+    else if (!process->known)
+        error = -ECHILD;
+    else
+        *code = process->exitcode;
+    children_leave(process);
+    return error;
+}
+
+static int send_signal(at_process *process, int number) {
+    int error = children_enter(process, MINE);
+    if (error != 0)
+        return error;
+    if (pidfd_send_signal(process->pidfd, number, NULL, 0) != 0 && errno != ESRCH) /* ESRCH: it has ended */
+        error = -errno;
+    children_leave(process);
+    return error;
+}
+
+int at_process_terminate(at_process *process) {
+    return send_signal(process, SIGTERM);
+}
+
+int at_process_kill(at_process *process) {
+    return send_signal(process, SIGKILL);
+}
+
+int at_process_sentinel(at_process *process) {
+    int error = children_enter(process, BEGUN);
+    if (error != 0)
+        return error;
+    int sentinel = process->pidfd;
+    children_leave(process);
+    return sentinel;
+}
+
+/* ---- the parent */
+
+static pthread_mutex_t parent_mutex = PTHREAD_MUTEX_INITIALIZER; /* guards the two below, until the parent is known */
+static bool parent_is_known;
+static at_process parent;
+
+/* A pidfd for the parent, or -1 when it is dead. */
+static int open_parent(pid_t pid) {
+    int pidfd = pidfd_open(pid, 0);
+    if (pidfd < 0 || getppid() == pid)
+        return pidfd; /* as long as it is our parent it lives, so nobody else had its pid when pidfd_open looked it up */
+    close(pidfd);
+    return -1;
+}
+
+at_process *at_parent_process(void) {
+    if (identity.parent == 0)
+        return NULL;
+    pthread_mutex_lock(&parent_mutex);
+    if (!parent_is_known) {
+        if (identity.parent_pidfd < 0)
+            identity.parent_pidfd = open_parent(identity.parent);
+        parent = (at_process){
+            .name = identity.parent_name,
+            .stage = STARTED,
+            .generation = fork_generation,
+            .pid = identity.parent,
+            .pidfd = identity.parent_pidfd,
+            .ended = identity.parent_pidfd < 0,
+            .is_parent = true,
+        };
+        parent_is_known = true;
+    }
+    pthread_mutex_unlock(&parent_mutex);
+    return &parent;
+}
+
+/* ---- the end of a process */
+
+/* SIGTERM to all daemons first, so that they end side by side. */
+static void end_daemons(at_process **children) {
+    int error = 0;
+    for (at_process **child = children; *child != NULL; child++)
+        if (at_process_daemon(*child))
+            error = at_process_terminate(*child);
+    double deadline = at_now() + GRACE;
+    for (at_process **child = children; *child != NULL; child++) {
+        if (!at_process_daemon(*child))
+            continue;
+        error = at_process_join(*child, deadline - at_now());
+        if (error == -ETIMEDOUT && at_process_kill(*child) == 0)
+            error = at_process_join(*child, AT_FOREVER);
+    }
+    (void)error; /* the process ends: there is nobody to tell */
+}
+
+void shut_down(void) {
+    at_process **children;
+    threads_join_all();
+    if (at_active_children(&children) < 0)
+        return;
+    end_daemons(children);
+    for (at_process **child = children; *child != NULL; child++)
+        if (!at_process_daemon(*child) && !(*child)->outlives_parent && at_process_join(*child, AT_FOREVER) != 0)
+            continue; /* its status is unknown, but it has ended */
+    at_processes_free(children);
+    at_zygote_stop();
+}
+
+/* pthread_exit in main: with that thread its children would die, so for them it is the end of the process. */
+static void end_main(void *unused) {
+    (void)unused;
+    shut_down();
+}
+
+static void after_fork_in_child(void) {
+    pthread_mutex_init(&parent_mutex, NULL);
+    parent_is_known = false;
+}
+
+static __attribute__((constructor)) void initialise(void) {
+    pthread_key_create(&end_of_main, end_main);
+    pthread_atfork(NULL, NULL, after_fork_in_child);
+}

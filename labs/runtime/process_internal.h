@@ -1,0 +1,55 @@
+/* process_internal.h (internal): what a process's handle holds; shared by process.c and children.c. */
+#ifndef ATELIER_PROCESS_INTERNAL_H
+#define ATELIER_PROCESS_INTERNAL_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/queue.h>
+
+#include "internal.h"
+#include "process.h"
+
+/* All but the options, which never change once made, is guarded by the mutex of children.c. */
+struct at_process {
+    at_target *target;
+    void *arg;
+    size_t arg_size;
+    at_start_method start_method;
+    bool outlives_parent;
+    const char *name;
+
+    _Atomic bool daemon;
+    enum { UNSTARTED, STARTING, STARTED } stage;
+    uint32_t generation; /* the fork_generation of the process that started it */
+    pid_t pid;
+    int pidfd;      /* -1 when there is none to close */
+    bool ended;     /* reaped: `known` and `exitcode` are for ever */
+    bool known;     /* false: somebody else took the status */
+    int exitcode;   /* minus the signal, when one killed it */
+    bool is_parent; /* the handle of at_parent_process: no child, and on no list */
+    bool closed;    /* at_process_close has been called */
+    bool abandoned; /* at_process_free has been called */
+    unsigned calls; /* that use it just now, and lists that hold it: it stays until they are over */
+
+    TAILQ_ENTRY(at_process) listed;                /* as long as it has a pidfd */
+    _Alignas(max_align_t) unsigned char storage[]; /* the copied argument, then the name */
+};
+
+/* What a call wants of a handle; each includes the ones before. */
+enum need { OPEN, BEGUN, MINE };
+
+/* Begins a call on it: 0, and then children_leave must follow; -EINVAL, AT_ECLOSED, AT_ENOTSTARTED or AT_ENOTCHILD. */
+int children_enter(at_process *process, enum need need);
+void children_leave(at_process *process);
+
+/* The handle's start: the first takes the right to start it (0 or why not), the second says how that went. */
+int children_begin_start(at_process *process);
+void children_end_start(at_process *process, int error, const struct launched *launched);
+
+/* Within a call: true once the process has ended; reaps it then. */
+bool children_reap(at_process *process);
+
+/* Reaps and frees those that have ended and that nobody will join any more. */
+void children_reap_abandoned(void);
+
+#endif

@@ -1,0 +1,57 @@
+/* thread_internal.h (internal): what a thread's handle holds; shared by thread.c and thread_registry.c. */
+#ifndef ATELIER_THREAD_INTERNAL_H
+#define ATELIER_THREAD_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/queue.h>
+
+#include "internal.h"
+#include "thread.h"
+
+enum thread_kind { STARTED_HERE, MAIN, DUMMY };
+
+/* A futex word. WATCHED: it runs, and somebody who has a deadline sleeps until it ends. */
+enum thread_state { NEW, STARTING, RUNNING, WATCHED, FINISHED };
+
+struct at_thread {
+    enum thread_kind kind;
+    _Atomic uint32_t references; /* one of its user, one of its own while it runs, one of each call that uses it */
+    _Atomic uint32_t state;
+    _Atomic bool daemon;
+    _Atomic uint64_t ident;
+    uint32_t generation; /* the fork_generation of the process that it runs in; set before RUNNING */
+    at_target *target;
+    void *arg;
+    size_t stack_size;
+    const char *name;
+
+    pthread_mutex_t join_mutex; /* guards the two below, once the thread has started */
+    pthread_t pthread;
+    bool joined;
+
+    TAILQ_ENTRY(at_thread) registered;             /* guarded by the registry's mutex */
+    _Alignas(max_align_t) unsigned char storage[]; /* the copied argument, then the name */
+};
+
+/* The handle of the calling thread, NULL as long as a thread that we did not start has not asked for it. */
+extern _Thread_local at_thread *current_thread;
+
+/* The main thread: the one that runs main, or in a forked child the one that forked. */
+extern at_thread *main_thread;
+
+void thread_acquire(at_thread *thread);
+void thread_release(at_thread *thread);
+
+/* Puts it on the list of those that run, as one of this process; takes it off. */
+void registry_add(at_thread *thread);
+void registry_remove(at_thread *thread);
+
+/* Makes `thread` the calling thread's handle; when that thread ends, thread_finish is called with it. 0 or -errno. */
+int registry_adopt(at_thread *thread);
+
+/* The last thing that a thread does here. */
+void thread_finish(at_thread *thread);
+
+#endif

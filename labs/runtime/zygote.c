@@ -1,0 +1,284 @@
+/*
+ * zygote.c: a small process that forks children on request; see zygote.h.
+ *
+ * It is a child like any other (launch.c) that serves requests from a socket until its parent closes the other end. What it forks are
+ * its children, not its parent's: the parent gets a pidfd to wait on, and asks the zygote for the exit status.
+ *
+ *   parent                                      zygote
+ *   request LAUNCH, name, argument      ->      forks; the child waits at the gate
+ *                                       <-      answer: error or pid, with the pidfd
+ *   verdict: go, or not (no descriptor) ->      opens the gate
+ *
+ *   request REAP, pid                   ->      waits for it
+ *                                       <-      answer: error or status
+ */
+#include "zygote.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "error.h"
+#include "internal.h"
+#include "wait.h"
+
+enum { ARGUMENT_MAX = 64 * 1024, NAME_MAX_SIZE = 256 };
+
+struct request {
+    enum { LAUNCH, REAP } kind;
+    pid_t pid; /* of REAP */
+    struct launch
+        launch; /* of LAUNCH; its pointers mean the same in both processes but for the two that follow the request */
+    size_t arg_size; /* the bytes that follow the name; 0: launch.arg is the argument itself */
+    char name[NAME_MAX_SIZE];
+};
+
+struct answer {
+    int error;
+    int value; /* pid or status */
+};
+
+static struct {
+    pthread_mutex_t mutex; /* one conversation at a time; guards all below */
+    int socket;            /* the parent's end; -1 without a zygote */
+    struct launched process;
+    int served; /* the zygote's own end, in the zygote; its children must not have it */
+} zygote = {.mutex = PTHREAD_MUTEX_INITIALIZER, .socket = -1, .served = -1};
+
+/* ---- messages, whole or not at all: SOCK_SEQPACKET */
+
+/* False when the other side is gone. */
+static bool send_message(int socket, const struct msghdr *message) {
+    ssize_t sent;
+    while ((sent = sendmsg(socket, message, MSG_NOSIGNAL)) < 0 && errno == EINTR)
+        ;
+    return sent >= 0;
+}
+
+/* The number of bytes received, 0 when the other side is gone. */
+static size_t receive_message(int socket, struct msghdr *message) {
+    ssize_t received;
+    while ((received = recvmsg(socket, message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
+        ;
+    return received < 0 ? 0 : (size_t)received;
+}
+
+static bool send_bytes(int socket, const void *bytes, size_t size) {
+    struct iovec part = {.iov_base = (void *)bytes, .iov_len = size};
+    return send_message(socket, &(struct msghdr){.msg_iov = &part, .msg_iovlen = 1});
+}
+
+static bool receive_bytes(int socket, void *bytes, size_t size) {
+    struct iovec part = {.iov_base = bytes, .iov_len = size};
+    return receive_message(socket, &(struct msghdr){.msg_iov = &part, .msg_iovlen = 1}) == size;
+}
+
+/* The room for one descriptor beside a message. unix(7), cmsg(3) */
+union descriptor_room {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+static bool send_answer(int socket, const struct answer *answer, int descriptor) {
+    union descriptor_room room = {0};
+    struct iovec part = {.iov_base = (void *)answer, .iov_len = sizeof *answer};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (descriptor >= 0) {
+        message.msg_control = room.bytes;
+        message.msg_controllen = sizeof room.bytes;
+        *CMSG_FIRSTHDR(&message) = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+        memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), &descriptor, sizeof descriptor);
+    }
+    return send_message(socket, &message);
+}
+
+/* Stores -1 as the descriptor when none came, or there was no room for it in this process. */
+static bool receive_answer(int socket, struct answer *answer, int *descriptor) {
+    union descriptor_room room;
+    struct iovec part = {.iov_base = answer, .iov_len = sizeof *answer};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = room.bytes, .msg_controllen = sizeof room.bytes};
+    *descriptor = -1;
+    if (receive_message(socket, &message) != sizeof *answer)
+        return false;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header != NULL && header->cmsg_type == SCM_RIGHTS)
+        memcpy(descriptor, CMSG_DATA(header), sizeof *descriptor);
+    return true;
+}
+
+/* ---- in the zygote */
+
+static bool serve_launch(struct request *request, unsigned char *argument) {
+    struct launched launched;
+    request->launch.name = request->name;
+    request->launch.parent = identity.parent;
+    request->launch.parent_name = identity.parent_name;
+    request->launch.parent_pidfd = identity.parent_pidfd;
+    if (request->arg_size > 0)
+        request->launch.arg = argument;
+    int error = launch_begin(&request->launch, &launched);
+    if (error != 0)
+        return send_answer(zygote.served, &(struct answer){.error = error}, -1);
+    bool go = false;
+    bool heard = send_answer(zygote.served, &(struct answer){.value = launched.pid}, launched.pidfd) &&
+                 receive_bytes(zygote.served, &go, sizeof go);
+    launch_finish(&launched, go);
+    if (go)
+        close(launched.pidfd);
+    return heard;
+}
+
+static bool serve_reap(const struct request *request) {
+    struct answer answer = {0};
+    while (waitpid(request->pid, &answer.value, 0) < 0) {
+        answer.error = -errno;
+        if (errno != EINTR)
+            break;
+        answer.error = 0;
+    }
+    return send_answer(zygote.served, &answer, -1);
+}
+
+/* The zygote's target: ends when the parent closes its end, by at_zygote_stop or by dying. */
+static int serve(void *ends) {
+    static _Alignas(max_align_t) unsigned char argument[ARGUMENT_MAX];
+    struct request request;
+    close(((int *)ends)[0]);
+    zygote.served = ((int *)ends)[1];
+    identity.parent_pidfd = pidfd_open(identity.parent, 0); /* its death would be ours, so it is that one */
+    struct iovec parts[] = {{&request, sizeof request}, {argument, sizeof argument}};
+    bool heard = true;
+    while (heard && receive_message(zygote.served, &(struct msghdr){.msg_iov = parts, .msg_iovlen = 2}) > 0)
+        heard = request.kind == LAUNCH ? serve_launch(&request, argument) : serve_reap(&request);
+    return 0;
+}
+
+/* ---- in the parent */
+
+static bool zygote_lives(void) {
+    struct deadline now;
+    deadline_after(0, NEGATIVE_POLLS, &now);
+    return zygote.socket >= 0 && await_descriptor(zygote.process.pidfd, POLLIN, &now) == -ETIMEDOUT;
+}
+
+static void stop(void) {
+    if (zygote.socket < 0)
+        return;
+    close(zygote.socket);
+    zygote.socket = -1;
+    siginfo_t info;
+    while (waitid(P_PIDFD, (id_t)zygote.process.pidfd, &info, WEXITED) != 0 && errno == EINTR)
+        ;
+    close(zygote.process.pidfd);
+}
+
+static int start(void) {
+    int ends[2];
+    if (count_threads() > 1)
+        return AT_ETHREADS;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        return -errno;
+    struct launch launch = {
+        .target = serve,
+        .arg = ends,
+        .name = "Zygote",
+        .parent = getpid(),
+        .parent_pidfd = -1,
+        .parent_name = identity.name,
+    };
+    sigfillset(&launch.mask); /* Ctrl-C is for the program to answer; the zygote ends with it */
+    int error = launch_by_fork(&launch, &zygote.process);
+    close(ends[1]);
+    if (error == 0)
+        zygote.socket = ends[0];
+    else
+        close(ends[0]);
+    return error;
+}
+
+int at_zygote_start(void) {
+    if (identity.daemon)
+        return AT_EDAEMON;
+    int error = 0;
+    pthread_mutex_lock(&zygote.mutex);
+    if (!zygote_lives()) {
+        stop();
+        error = start();
+    }
+    pthread_mutex_unlock(&zygote.mutex);
+    return error;
+}
+
+void at_zygote_stop(void) {
+    pthread_mutex_lock(&zygote.mutex);
+    stop();
+    pthread_mutex_unlock(&zygote.mutex);
+}
+
+static int converse_launch(const struct request *request, const void *argument, struct launched *launched) {
+    struct iovec parts[] = {{(void *)request, sizeof *request}, {(void *)argument, request->arg_size}};
+    struct answer answer;
+    if (!send_message(zygote.socket, &(struct msghdr){.msg_iov = parts, .msg_iovlen = 2}) ||
+        !receive_answer(zygote.socket, &answer, &launched->pidfd))
+        return AT_ENOZYGOTE;
+    if (answer.error != 0)
+        return answer.error;
+    launched->pid = answer.value;
+    bool go = launched->pidfd >= 0; /* the kernel drops a descriptor for which the receiver has no room */
+    if (!send_bytes(zygote.socket, &go, sizeof go)) {
+        if (go)
+            close(launched->pidfd);
+        return AT_ENOZYGOTE;
+    }
+    return go ? 0 : -EMFILE;
+}
+
+int zygote_launch(const struct launch *launch, size_t arg_size, struct launched *launched) {
+    if (arg_size > ARGUMENT_MAX)
+        return -E2BIG;
+    struct request request = {.kind = LAUNCH, .launch = *launch, .arg_size = arg_size};
+    strncpy(request.name, launch->name, sizeof request.name - 1);
+    pthread_mutex_lock(&zygote.mutex);
+    int error = zygote.socket < 0 ? AT_ENOZYGOTE : converse_launch(&request, launch->arg, launched);
+    pthread_mutex_unlock(&zygote.mutex);
+    return error;
+}
+
+int zygote_reap(pid_t pid, int *status) {
+    struct request request = {.kind = REAP, .pid = pid};
+    struct answer answer;
+    int none;
+    pthread_mutex_lock(&zygote.mutex);
+    bool heard = zygote.socket >= 0 && send_bytes(zygote.socket, &request, sizeof request) &&
+                 receive_answer(zygote.socket, &answer, &none);
+    pthread_mutex_unlock(&zygote.mutex);
+    if (!heard)
+        return AT_ENOZYGOTE;
+    *status = answer.value;
+    return answer.error;
+}
+
+/* Children of either process must hold no end, or the other would never see it close. */
+static void after_fork_in_child(void) {
+    pthread_mutex_init(&zygote.mutex, NULL);
+    if (zygote.socket >= 0) {
+        close(zygote.socket);
+        close(zygote.process.pidfd);
+        zygote.socket = -1;
+    }
+    if (zygote.served >= 0) {
+        close(zygote.served);
+        zygote.served = -1;
+    }
+}
+
+static __attribute__((constructor)) void initialise(void) {
+    pthread_atfork(NULL, NULL, after_fork_in_child);
+}
