@@ -53,12 +53,12 @@ static struct {
 
 /* ---- messages, whole or not at all: SOCK_SEQPACKET */
 
-/* False when the other side is gone. */
-static bool send_message(int socket, const struct msghdr *message) {
-    ssize_t sent;
-    while ((sent = sendmsg(socket, message, MSG_NOSIGNAL)) < 0 && errno == EINTR)
-        ;
-    return sent >= 0;
+/* 0, AT_ENOZYGOTE when the other side is gone, or -errno. */
+static int send_message(int socket, const struct msghdr *message) {
+    while (sendmsg(socket, message, MSG_NOSIGNAL) < 0)
+        if (errno != EINTR)
+            return errno == EPIPE || errno == ECONNRESET ? AT_ENOZYGOTE : -errno;
+    return 0;
 }
 
 /* The number of bytes received, 0 when the other side is gone. */
@@ -69,7 +69,7 @@ static size_t receive_message(int socket, struct msghdr *message) {
     return received < 0 ? 0 : (size_t)received;
 }
 
-static bool send_bytes(int socket, const void *bytes, size_t size) {
+static int send_bytes(int socket, const void *bytes, size_t size) {
     struct iovec part = {.iov_base = (void *)bytes, .iov_len = size};
     return send_message(socket, &(struct msghdr){.msg_iov = &part, .msg_iovlen = 1});
 }
@@ -85,7 +85,7 @@ union descriptor_room {
     char bytes[CMSG_SPACE(sizeof(int))];
 };
 
-static bool send_answer(int socket, const struct answer *answer, int descriptor) {
+static int send_answer(int socket, const struct answer *answer, int descriptor) {
     union descriptor_room room = {0};
     struct iovec part = {.iov_base = (void *)answer, .iov_len = sizeof *answer};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
@@ -115,7 +115,8 @@ static bool receive_answer(int socket, struct answer *answer, int *descriptor) {
 
 /* ---- in the zygote */
 
-static bool serve_launch(struct request *request, unsigned char *argument) {
+/* An error ends the zygote: its parent is gone. */
+static int serve_launch(struct request *request, unsigned char *argument) {
     struct launched launched;
     request->launch.name = request->name;
     request->launch.parent = identity.parent;
@@ -124,25 +125,25 @@ static bool serve_launch(struct request *request, unsigned char *argument) {
     if (request->arg_size > 0)
         request->launch.arg = argument;
     int error = launch_begin(&request->launch, &launched);
-    if (error != 0)
-        return send_answer(zygote.served, &(struct answer){.error = error}, -1);
-    bool go = false;
-    bool heard = send_answer(zygote.served, &(struct answer){.value = launched.pid}, launched.pidfd) &&
-                 receive_bytes(zygote.served, &go, sizeof go);
-    launch_finish(&launched, go);
-    if (go)
-        close(launched.pidfd);
-    return heard;
+    if (error == 0) {
+        bool go = false;
+        error = send_answer(zygote.served, &(struct answer){.value = launched.pid}, launched.pidfd);
+        if (error == 0 && !receive_bytes(zygote.served, &go, sizeof go))
+            error = AT_ENOZYGOTE;
+        launch_finish(&launched, go);
+        if (go)
+            close(launched.pidfd);
+        if (error == 0 || error == AT_ENOZYGOTE)
+            return error;
+    }
+    return send_answer(zygote.served, &(struct answer){.error = error}, -1);
 }
 
-static bool serve_reap(const struct request *request) {
+static int serve_reap(const struct request *request) {
     struct answer answer = {0};
-    while (waitpid(request->pid, &answer.value, 0) < 0) {
-        answer.error = -errno;
+    while (waitpid(request->pid, &answer.value, 0) < 0 && answer.error == 0)
         if (errno != EINTR)
-            break;
-        answer.error = 0;
-    }
+            answer.error = -errno;
     return send_answer(zygote.served, &answer, -1);
 }
 
@@ -154,9 +155,9 @@ static int serve(void *ends) {
     zygote.served = ((int *)ends)[1];
     identity.parent_pidfd = pidfd_open(identity.parent, 0); /* its death would be ours, so it is that one */
     struct iovec parts[] = {{&request, sizeof request}, {argument, sizeof argument}};
-    bool heard = true;
-    while (heard && receive_message(zygote.served, &(struct msghdr){.msg_iov = parts, .msg_iovlen = 2}) > 0)
-        heard = request.kind == LAUNCH ? serve_launch(&request, argument) : serve_reap(&request);
+    int error = 0;
+    while (error == 0 && receive_message(zygote.served, &(struct msghdr){.msg_iov = parts, .msg_iovlen = 2}) > 0)
+        error = request.kind == LAUNCH ? serve_launch(&request, argument) : serve_reap(&request);
     return 0;
 }
 
@@ -174,6 +175,7 @@ static void stop(void) {
     close(zygote.socket);
     zygote.socket = -1;
     siginfo_t info;
+    pidfd_send_signal(zygote.process.pidfd, SIGKILL, NULL, 0); /* it would end by itself, were it not stopped, say */
     while (waitid(P_PIDFD, (id_t)zygote.process.pidfd, &info, WEXITED) != 0 && errno == EINTR)
         ;
     close(zygote.process.pidfd);
@@ -222,22 +224,24 @@ void at_zygote_stop(void) {
     pthread_mutex_unlock(&zygote.mutex);
 }
 
-static int converse_launch(const struct request *request, const void *argument, struct launched *launched) {
-    struct iovec parts[] = {{(void *)request, sizeof *request}, {(void *)argument, request->arg_size}};
-    struct answer answer;
-    if (!send_message(zygote.socket, &(struct msghdr){.msg_iov = parts, .msg_iovlen = 2}) ||
-        !receive_answer(zygote.socket, &answer, &launched->pidfd))
+/* A request and its answer, with the mutex held. A conversation that breaks off is the zygote's end: nothing would fit any more. */
+static int converse(struct iovec *parts, size_t count, struct answer *answer, int *descriptor) {
+    if (zygote.socket < 0)
         return AT_ENOZYGOTE;
-    if (answer.error != 0)
-        return answer.error;
-    launched->pid = answer.value;
-    bool go = launched->pidfd >= 0; /* the kernel drops a descriptor for which the receiver has no room */
-    if (!send_bytes(zygote.socket, &go, sizeof go)) {
-        if (go)
-            close(launched->pidfd);
-        return AT_ENOZYGOTE;
-    }
-    return go ? 0 : -EMFILE;
+    int error = send_message(zygote.socket, &(struct msghdr){.msg_iov = parts, .msg_iovlen = count});
+    if (error != 0)
+        return error;
+    if (receive_answer(zygote.socket, answer, descriptor))
+        return answer->error;
+    stop();
+    return AT_ENOZYGOTE;
+}
+
+static int give_verdict(bool go) {
+    int error = send_bytes(zygote.socket, &go, sizeof go);
+    if (error != 0)
+        stop();
+    return error;
 }
 
 int zygote_launch(const struct launch *launch, size_t arg_size, struct launched *launched) {
@@ -245,24 +249,33 @@ int zygote_launch(const struct launch *launch, size_t arg_size, struct launched 
         return -E2BIG;
     struct request request = {.kind = LAUNCH, .launch = *launch, .arg_size = arg_size};
     strncpy(request.name, launch->name, sizeof request.name - 1);
+    struct iovec parts[] = {{&request, sizeof request}, {launch->arg, arg_size}};
+    struct answer answer;
     pthread_mutex_lock(&zygote.mutex);
-    int error = zygote.socket < 0 ? AT_ENOZYGOTE : converse_launch(&request, launch->arg, launched);
+    int error = converse(parts, 2, &answer, &launched->pidfd);
+    if (error == 0) {
+        launched->pid = answer.value;
+        bool go = launched->pidfd >= 0; /* the kernel drops a descriptor for which the receiver has no room */
+        error = give_verdict(go);
+        if (error != 0 && go)
+            close(launched->pidfd);
+        else if (!go)
+            error = -EMFILE;
+    }
     pthread_mutex_unlock(&zygote.mutex);
     return error;
 }
 
 int zygote_reap(pid_t pid, int *status) {
     struct request request = {.kind = REAP, .pid = pid};
-    struct answer answer;
+    struct iovec part = {&request, sizeof request};
+    struct answer answer = {0};
     int none;
     pthread_mutex_lock(&zygote.mutex);
-    bool heard = zygote.socket >= 0 && send_bytes(zygote.socket, &request, sizeof request) &&
-                 receive_answer(zygote.socket, &answer, &none);
+    int error = converse(&part, 1, &answer, &none);
     pthread_mutex_unlock(&zygote.mutex);
-    if (!heard)
-        return AT_ENOZYGOTE;
     *status = answer.value;
-    return answer.error;
+    return error;
 }
 
 /* Children of either process must hold no end, or the other would never see it close. */
