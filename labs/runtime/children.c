@@ -285,12 +285,12 @@ static void after_fork_in_parent(void) {
 
 static void after_fork_in_child(void) {
     at_process *process;
-    pthread_mutex_init(&children.mutex, NULL);
     while ((process = TAILQ_FIRST(&children.list)) != NULL) {
         process->calls = 0;
         unlist(process);
         tidy(process);
     }
+    pthread_mutex_unlock(&children.mutex); /* this thread locked it in before_fork */
 }
 
 static __attribute__((constructor)) void initialise(void) {

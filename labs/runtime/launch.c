@@ -25,8 +25,17 @@
 #include "clock.h"
 #include "error.h"
 #include "internal.h"
+#include "lock_internal.h"
 #include "shared.h"
 #include "wait.h"
+
+#ifdef __SANITIZE_THREAD__ /* gcc says it so, clang as below */
+#define UNDER_TSAN
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN
+#endif
+#endif
 
 /* Each launch draws the next ticket; the gate opens up to a ticket. */
 struct gate {
@@ -35,21 +44,21 @@ struct gate {
 };
 
 static struct {
-    pthread_mutex_t mutex; /* one launch at a time, from its begin to its finish; guards all below */
+    struct at_lock lock; /* one launch at a time, from its begin to its finish; guards all below */
     struct gate *gate;
     uint32_t ticket;
-} launching = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+} launching;
 
 enum spawner_state { SPAWNER_IDLE, SPAWNER_ASKED, SPAWNER_DONE };
 
 static struct {
-    pthread_mutex_t mutex; /* one request at a time; guards all below */
+    struct at_lock lock; /* one request at a time; guards all below */
     bool running;
     _Atomic uint32_t state; /* a futex word: its release store hands over the three below, in both directions */
     const struct launch *launch;
     struct launched *launched;
     int result;
-} spawner = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+} spawner;
 
 static const struct deadline NEVER = {.never = true};
 
@@ -192,16 +201,16 @@ static int begin(const struct launch *launch, struct launched *launched) {
 }
 
 int launch_begin(const struct launch *launch, struct launched *launched) {
-    pthread_mutex_lock(&launching.mutex);
+    lock_take(&launching.lock);
     int error = begin(launch, launched);
     if (error != 0)
-        pthread_mutex_unlock(&launching.mutex);
+        at_lock_release(&launching.lock);
     return error;
 }
 
 void launch_finish(struct launched *launched, bool go) {
     open_gate(launched, go);
-    pthread_mutex_unlock(&launching.mutex);
+    at_lock_release(&launching.lock);
 }
 
 static int launch_here(const struct launch *launch, struct launched *launched) {
@@ -240,7 +249,7 @@ static int start_spawner(void) {
 }
 
 static int launch_by_spawner(const struct launch *launch, struct launched *launched) {
-    pthread_mutex_lock(&spawner.mutex);
+    lock_take(&spawner.lock);
     int error = spawner.running ? 0 : start_spawner();
     if (error == 0) {
         spawner.launch = launch;
@@ -252,7 +261,7 @@ static int launch_by_spawner(const struct launch *launch, struct launched *launc
         error = spawner.result;
         atomic_store_explicit(&spawner.state, SPAWNER_IDLE, memory_order_relaxed);
     }
-    pthread_mutex_unlock(&spawner.mutex);
+    at_lock_release(&spawner.lock);
     return error;
 }
 
@@ -262,24 +271,26 @@ int launch_by_fork(const struct launch *launch, struct launched *launched) {
 
 /* The kernel may count a thread for a moment after pthread_join has returned, so a second look decides. */
 int count_threads(void) {
-    int own = spawner.running;
-#ifdef __SANITIZE_THREAD__
-    own++; /* ThreadSanitizer keeps a thread of its own */
-#endif
+#ifdef UNDER_TSAN
+    return (int)at_active_count(); /* ThreadSanitizer has threads of its own; this counts those that the runtime knows */
+#else
     struct stat tasks;
+    int threads = 1;
     for (int looks = 0; looks < 100; looks++) {
-        if (stat("/proc/self/task", &tasks) != 0 || (int)tasks.st_nlink - 2 - own <= 1)
-            return 1;
+        threads = stat("/proc/self/task", &tasks) == 0 ? (int)tasks.st_nlink - 2 - spawner.running : 1;
+        if (threads <= 1)
+            break;
         sched_yield();
     }
-    return (int)tasks.st_nlink - 2 - own;
+    return threads;
+#endif
 }
 
 /* The child has none of the threads that these served, and no launch under way. */
 static void after_fork_in_child(void) {
-    pthread_mutex_init(&launching.mutex, NULL);
+    lock_reset(&launching.lock);
     launching.gate = NULL; /* run_child unmaps it; it is its parent's */
-    pthread_mutex_init(&spawner.mutex, NULL);
+    lock_reset(&spawner.lock);
     spawner.running = false;
     atomic_store(&spawner.state, SPAWNER_IDLE);
 }

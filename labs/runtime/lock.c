@@ -7,18 +7,14 @@
 #include "lock.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <stdlib.h>
 
 #include "clock.h"
 #include "error.h"
+#include "lock_internal.h"
 #include "wait.h"
 
 enum { FREE, HELD, CONTENDED };
-
-struct at_lock {
-    _Atomic uint32_t state;
-};
 
 struct at_rlock {
     struct at_lock lock;

@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "error.h"
+#include "lock_internal.h"
 #include "process_internal.h"
 #include "wait.h"
 #include "zygote.h"
@@ -218,7 +219,7 @@ int at_process_sentinel(at_process *process) {
 
 /* ---- the parent */
 
-static pthread_mutex_t parent_mutex = PTHREAD_MUTEX_INITIALIZER; /* guards the two below, until the parent is known */
+static struct at_lock parent_lock; /* guards the two below, until the parent is known */
 static bool parent_is_known;
 static at_process parent;
 
@@ -234,7 +235,7 @@ static int open_parent(pid_t pid) {
 at_process *at_parent_process(void) {
     if (identity.parent == 0)
         return NULL;
-    pthread_mutex_lock(&parent_mutex);
+    lock_take(&parent_lock);
     if (!parent_is_known) {
         if (identity.parent_pidfd < 0)
             identity.parent_pidfd = open_parent(identity.parent);
@@ -249,7 +250,7 @@ at_process *at_parent_process(void) {
         };
         parent_is_known = true;
     }
-    pthread_mutex_unlock(&parent_mutex);
+    at_lock_release(&parent_lock);
     return &parent;
 }
 
@@ -292,7 +293,7 @@ static void end_main(void *unused) {
 }
 
 static void after_fork_in_child(void) {
-    pthread_mutex_init(&parent_mutex, NULL);
+    lock_reset(&parent_lock);
     parent_is_known = false;
 }
 

@@ -158,7 +158,6 @@ static void after_fork_in_parent(void) {
 /* Only the thread that forked is left. It is the main thread now; the others' own references go with them. */
 static void after_fork_in_child(void) {
     at_thread *thread;
-    pthread_mutex_init(&registry.mutex, NULL);
     fork_generation++;
     while ((thread = TAILQ_FIRST(&registry.threads)) != NULL) {
         TAILQ_REMOVE(&registry.threads, thread, registered);
@@ -166,6 +165,7 @@ static void after_fork_in_child(void) {
             thread_release(thread);
     }
     registry.count = 0;
+    pthread_mutex_unlock(&registry.mutex); /* this thread locked it in before_fork */
     if (current_thread == NULL) {
         adopt_main();
     } else {

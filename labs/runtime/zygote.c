@@ -26,6 +26,7 @@
 #include "clock.h"
 #include "error.h"
 #include "internal.h"
+#include "lock_internal.h"
 #include "wait.h"
 
 enum { ARGUMENT_MAX = 64 * 1024, NAME_MAX_SIZE = 256 };
@@ -45,11 +46,11 @@ struct answer {
 };
 
 static struct {
-    pthread_mutex_t mutex; /* one conversation at a time; guards all below */
-    int socket;            /* the parent's end; -1 without a zygote */
+    struct at_lock lock; /* one conversation at a time; guards all below */
+    int socket;          /* the parent's end; -1 without a zygote */
     struct launched process;
     int served; /* the zygote's own end, in the zygote; its children must not have it */
-} zygote = {.mutex = PTHREAD_MUTEX_INITIALIZER, .socket = -1, .served = -1};
+} zygote = {.socket = -1, .served = -1};
 
 /* ---- messages, whole or not at all: SOCK_SEQPACKET */
 
@@ -209,22 +210,22 @@ int at_zygote_start(void) {
     if (identity.daemon)
         return AT_EDAEMON;
     int error = 0;
-    pthread_mutex_lock(&zygote.mutex);
+    lock_take(&zygote.lock);
     if (!zygote_lives()) {
         stop();
         error = start();
     }
-    pthread_mutex_unlock(&zygote.mutex);
+    at_lock_release(&zygote.lock);
     return error;
 }
 
 void at_zygote_stop(void) {
-    pthread_mutex_lock(&zygote.mutex);
+    lock_take(&zygote.lock);
     stop();
-    pthread_mutex_unlock(&zygote.mutex);
+    at_lock_release(&zygote.lock);
 }
 
-/* A request and its answer, with the mutex held. A conversation that breaks off is the zygote's end: nothing would fit any more. */
+/* A request and its answer, with the lock held. A conversation that breaks off is the zygote's end: nothing would fit any more. */
 static int converse(struct iovec *parts, size_t count, struct answer *answer, int *descriptor) {
     if (zygote.socket < 0)
         return AT_ENOZYGOTE;
@@ -251,7 +252,7 @@ int zygote_launch(const struct launch *launch, size_t arg_size, struct launched 
     strncpy(request.name, launch->name, sizeof request.name - 1);
     struct iovec parts[] = {{&request, sizeof request}, {launch->arg, arg_size}};
     struct answer answer;
-    pthread_mutex_lock(&zygote.mutex);
+    lock_take(&zygote.lock);
     int error = converse(parts, 2, &answer, &launched->pidfd);
     if (error == 0) {
         launched->pid = answer.value;
@@ -262,7 +263,7 @@ int zygote_launch(const struct launch *launch, size_t arg_size, struct launched 
         else if (!go)
             error = -EMFILE;
     }
-    pthread_mutex_unlock(&zygote.mutex);
+    at_lock_release(&zygote.lock);
     return error;
 }
 
@@ -271,16 +272,16 @@ int zygote_reap(pid_t pid, int *status) {
     struct iovec part = {&request, sizeof request};
     struct answer answer = {0};
     int none;
-    pthread_mutex_lock(&zygote.mutex);
+    lock_take(&zygote.lock);
     int error = converse(&part, 1, &answer, &none);
-    pthread_mutex_unlock(&zygote.mutex);
+    at_lock_release(&zygote.lock);
     *status = answer.value;
     return error;
 }
 
 /* Children of either process must hold no end, or the other would never see it close. */
 static void after_fork_in_child(void) {
-    pthread_mutex_init(&zygote.mutex, NULL);
+    lock_reset(&zygote.lock);
     if (zygote.socket >= 0) {
         close(zygote.socket);
         close(zygote.process.pidfd);

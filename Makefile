@@ -1,0 +1,233 @@
+# Makefile: the one entry to Atelier. The lines that begin with "##" are what `make help` prints.
+
+VERSION := 0.1.0
+
+# What is built ---------------------------------------------------------------------------------------------------
+
+# Each lab's programs in the order in which they are taught; a program that is not named here comes after those.
+LAB1 := active_count enumerate current_thread ten_threads thread_parameters
+LAB2 := without_join with_join join_timeout
+LAB3 := without_lock with_lock
+LAB4 := process plain_variable process_lock
+
+# The programs of bench/. Its other sources are linked into each of them, as those of tests/ are into each suite, test_*.c.
+BENCHES := compare primitives
+
+# The calls that tests/test_faults.c makes fail: the linker sends each one to the suite's own __wrap_NAME.
+WRAP := fork malloc mmap pidfd_open ppoll pthread_attr_init pthread_create recvmsg sendmsg socketpair waitid waitpid
+
+# How it is built -------------------------------------------------------------------------------------------------
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+OBJCOPY ?= objcopy
+
+SANITIZE_thread  := -fsanitize=thread
+SANITIZE_address := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+ifneq ($(SAN),)
+ifeq ($(SANITIZE_$(SAN)),)
+$(error SAN=$(SAN) is unknown; leave it out, or say SAN=thread or SAN=address)
+endif
+endif
+
+# One folder for each compiler and sanitizer: build, build/thread, build/clang, build/clang/thread...
+compiler := $(lastword $(notdir $(CC)))
+BUILD := build$(addprefix /,$(filter-out gcc,$(compiler)))$(addprefix /,$(SAN))
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion $(if $(filter 1,$(WERROR)),-Werror)
+COMPILE  := -std=gnu17 -O2 -g -pthread $(WARNINGS) -D_GNU_SOURCE -Ilabs/runtime $(SANITIZE_$(SAN)) $(CPPFLAGS) $(CFLAGS)
+LINK     := -pthread $(SANITIZE_$(SAN)) $(LDFLAGS)
+
+# Check is asked for by pkg-config; without either of them the tests are off.
+CHECK_CFLAGS := $(shell pkg-config --cflags check 2>/dev/null)
+CHECK_LIBS   := $(shell pkg-config --libs check 2>/dev/null)
+
+# Short lines; V=1 shows the commands instead.
+quiet := $(if $(filter 1,$(V)),,@)
+say = $(if $(quiet),@printf '  %-4s %s\n' $1 $2)
+
+# What runs a sanitized program. The sanitizers of gcc 12 and clang 14 die at start where the kernel places memory at
+# more than 28 random bits; where that number cannot be read, take no chance.
+LAUNCH := $(if $(SAN),$(shell [ "$$(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 32)" -le 28 ] || \
+              ! setarch -R true 2>/dev/null || echo setarch -R))
+# A child forked while threads run may start threads of its own, as our labs' do.
+export TSAN_OPTIONS := die_after_fork=0:$(TSAN_OPTIONS)
+
+# Sources and what becomes of them --------------------------------------------------------------------------------
+
+LAB_FOLDERS := $(sort $(wildcard labs/[0-9]*-*))
+
+# $(call number,labs/03-lock) is 3; $(call programs,labs/03-lock) is its sources, in order.
+number   = $(patsubst 0%,%,$(firstword $(subst -, ,$(notdir $1))))
+in_order = $(wildcard $(LAB$(call number,$1):%=$1/%.c))
+programs = $(call in_order,$1) $(filter-out $(in_order),$(wildcard $1/*.c))
+
+LIBRARY_SOURCES := $(wildcard labs/runtime/*.c)
+LAB_SOURCES     := $(foreach folder,$(LAB_FOLDERS),$(call programs,$(folder)))
+BENCH_SOURCES   := $(wildcard bench/*.c)
+TEST_SOURCES    := $(wildcard tests/*.c)
+SOURCES         := $(LIBRARY_SOURCES) $(LAB_SOURCES) $(BENCH_SOURCES) $(TEST_SOURCES)
+
+LIBRARY         := $(BUILD)/libatelier.a
+SHARED_LIBRARY  := $(BUILD)/libatelier.so
+LAB_PROGRAMS    := $(LAB_SOURCES:%.c=$(BUILD)/%)
+BENCH_PROGRAMS  := $(patsubst %.c,$(BUILD)/%,$(wildcard $(BENCHES:%=bench/%.c)))
+BENCH_OBJECTS   := $(filter-out $(BENCH_PROGRAMS:%=%.o),$(BENCH_SOURCES:%.c=$(BUILD)/%.o))
+TEST_OBJECTS    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/test_%,$(TEST_SOURCES)))
+TEST_PROGRAMS   := $(if $(CHECK_LIBS),$(patsubst %.c,$(BUILD)/%,$(wildcard tests/test_*.c)))
+
+## make                          builds everything that can be built
+.PHONY: all
+all: $(LIBRARY) $(SHARED_LIBRARY) $(LAB_PROGRAMS) $(BENCH_PROGRAMS) $(TEST_PROGRAMS)
+ifeq ($(CHECK_LIBS),)
+	@echo 'off: the tests, for want of check and pkg-config (./setup test installs them)'
+endif
+
+# Rewritten only when it says something new, and then everything is built again.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(COMPILE) / $(LINK) $(WRAP)' | cmp -s - $@ || echo '$(CC) $(COMPILE) / $(LINK) $(WRAP)' >$@
+.PHONY: FORCE
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(quiet)$(CC) $(COMPILE) $(PART) -MMD -MP -c -o $@ $<
+
+# The library's objects serve both libraries; what no header declares AT_API stays inside the shared one.
+$(LIBRARY_SOURCES:%.c=$(BUILD)/%.o): PART := -fPIC -fvisibility=hidden
+$(TEST_SOURCES:%.c=$(BUILD)/%.o): PART := $(CHECK_CFLAGS)
+
+# One object in which those names are local, so that they cannot clash with a program's own in the static library either.
+$(LIBRARY): $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o)
+	$(call say,AR,$@)
+	@rm -f $@
+	$(quiet)$(LD) -r -o $(@:.a=.o) $^
+	$(quiet)$(OBJCOPY) --localize-hidden $(@:.a=.o)
+	$(quiet)$(AR) rcs $@ $(@:.a=.o)
+
+$(SHARED_LIBRARY): $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o)
+	$(call say,LD,$@)
+	$(quiet)$(CC) $(LINK) -shared -Wl,-soname,libatelier.so.0 -o $@ $^
+	@ln -sf $(@F) $@.0
+
+$(LAB_PROGRAMS) $(BENCH_PROGRAMS) $(TEST_PROGRAMS): %: %.o $(LIBRARY)
+	$(call say,LD,$@)
+	$(quiet)$(CC) $(LINK) $(WRAPPED) -o $@ $(filter %.o,$^) $(LIBRARY) $(LIBS)
+
+$(BENCH_PROGRAMS): LIBS := -lm
+$(BENCH_PROGRAMS): $(BENCH_OBJECTS)
+$(TEST_PROGRAMS): LIBS := $(CHECK_LIBS) -lm
+$(TEST_PROGRAMS): $(TEST_OBJECTS)
+$(BUILD)/tests/test_faults: WRAPPED := $(WRAP:%=-Wl,--wrap=%)
+
+-include $(SOURCES:%.c=$(BUILD)/%.d)
+
+##
+## Look
+##   make lab3                   runs lab 3's programs in order, each under what to watch for; make labs: all labs
+##   make lab3-with_lock         runs one of them; ARGS=... goes to the program, AT_SPEED=20 makes it 20 times faster
+##   make twin3                  runs lab 3's programs and their Python twins side by side
+##   make demo                   runs the whole show: labs 1 to 4, a quick benchmark, its charts
+LAB_GOALS  := $(filter-out labs,$(filter lab%,$(MAKECMDGOALS)))
+TWIN_GOALS := $(filter twin%,$(MAKECMDGOALS))
+
+# $(call chosen,3-with_lock) is the programs that the name chooses: those of lab 3, of them with_lock. A name that chooses
+# none is left to labs/run, which says what there is.
+lab    = $(firstword $(subst -, ,$1))
+chosen = $(filter $(patsubst $(lab)-%,\%/%,$1) $(if $(findstring -,$1),,%),\
+             $(filter $(BUILD)/labs/$(lab)-% $(BUILD)/labs/0$(lab)-%,$(LAB_PROGRAMS)))
+
+.PHONY: labs $(LAB_GOALS) $(TWIN_GOALS)
+.SECONDEXPANSION:
+$(LAB_GOALS): lab%: $$(call chosen,$$*)
+	@$(LAUNCH) labs/run $@ $^
+$(TWIN_GOALS): twin%: $$(call chosen,$$*)
+	@$(LAUNCH) labs/run $@ $^
+labs: $(LAB_PROGRAMS)
+	@$(LAUNCH) labs/run $@ $^
+export ARGS
+
+.PHONY: demo
+demo: $(LAB_PROGRAMS) $(BENCH_PROGRAMS)
+	@touch $(BUILD)/demo
+	@labs/run demo $(foreach n,1 2 3 4,$(filter $(BUILD)/labs/0$n-%,$(LAB_PROGRAMS)))
+	@BUILD=$(BUILD) QUICK=1 bench/run
+	@bench/plot
+	@echo; echo 'The charts of this machine:'
+	@find results -name '*.svg' -newer $(BUILD)/demo | sort | sed 's|^|  $(CURDIR)/|'
+
+##
+## Test
+##   make test                   runs every suite; ONLY=lock: one of them
+##   make test SAN=thread        the same under ThreadSanitizer; SAN=address: under AddressSanitizer and UBSan
+SUITES := $(filter $(if $(ONLY),$(ONLY:%=\%/test_%),%),$(TEST_PROGRAMS))
+
+.PHONY: test
+test: $(SUITES) $(LAB_PROGRAMS) $(SHARED_LIBRARY)
+ifeq ($(CHECK_LIBS),)
+	@echo 'off: the tests, for want of check and pkg-config (./setup test installs them)'
+	@echo '0 passed, 0 failed, $(words $(wildcard tests/test_*.c)) skipped'
+else
+	$(if $(SUITES),,$(error there is no suite $(ONLY); the suites are: $(TEST_PROGRAMS:$(BUILD)/tests/test_%=%)))
+	@SAN=$(SAN) BUILD=$(abspath $(BUILD)) $(LAUNCH) tests/run $(SUITES)
+endif
+
+##
+## Measure
+##   make bench                  measures this machine, into results/; QUICK=1: in a minute
+##   make plots                  draws every chart whose data is there
+.PHONY: bench plots
+bench: $(BENCH_PROGRAMS)
+	@BUILD=$(BUILD) QUICK=$(QUICK) bench/run
+plots:
+	@bench/plot
+
+##
+## Keep house
+##   make doctor                 what this machine has, and what each missing thing turns off
+##   make format                 lays out the C sources; make format-check: only says whether they are
+##   make compile_commands.json  for editors
+##   make install                PREFIX=/usr/local and DESTDIR= say where
+##   make clean                  removes all that was built
+FORMATTED = $(wildcard labs/*/*.[ch] bench/*.[ch] tests/*.[ch])
+
+.PHONY: doctor format format-check
+doctor:
+	@./setup --doctor
+ifneq ($(shell command -v clang-format),)
+format:
+	@clang-format -i $(FORMATTED)
+format-check:
+	@for file in $(FORMATTED); do clang-format $$file | diff -u $$file - || bad=1; done; [ -z "$$bad" ]
+else
+format format-check:
+	@echo 'off: $@, for want of clang-format (./setup $@ installs it)'
+endif
+
+compile_commands.json: $(BUILD)/flags $(SOURCES)
+	@printf '%s\n' $(foreach source,$(SOURCES),'  {"directory": "$(CURDIR)", "file": "$(source)", \
+	    "command": "$(subst ",\",$(CC) $(COMPILE) $(CHECK_CFLAGS) -c $(source))"},') | sed '1s/^/[\n/; $$s/,$$/\n]/' >$@
+
+PREFIX ?= /usr/local
+# The public headers are those that atelier.h includes.
+PUBLIC = $(filter %.h,$(shell $(CC) $(COMPILE) -MM labs/runtime/atelier.h))
+.PHONY: install
+install: $(LIBRARY) $(SHARED_LIBRARY)
+	install -d $(DESTDIR)$(PREFIX)/include/atelier $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 644 $(PUBLIC) $(DESTDIR)$(PREFIX)/include/atelier
+	install -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(SHARED_LIBRARY) $(DESTDIR)$(PREFIX)/lib/libatelier.so.0
+	ln -sf libatelier.so.0 $(DESTDIR)$(PREFIX)/lib/libatelier.so
+	printf '%s\n' 'Name: atelier' 'Description: threads, locks and processes with Python'\''s names' 'Version: $(VERSION)' \
+	    'Cflags: -I$(PREFIX)/include/atelier -pthread' 'Libs: -L$(PREFIX)/lib -latelier -pthread' \
+	    >$(DESTDIR)$(PREFIX)/lib/pkgconfig/atelier.pc
+
+.PHONY: clean help
+clean:
+	@rm -rf build compile_commands.json
+##
+## Everywhere: CC=clang or gcc, CFLAGS=..., WERROR=1 makes warnings errors, V=1 shows the commands, -j builds in parallel.
+help:
+	@sed -n 's/^## \{0,1\}//p' Makefile
