@@ -95,8 +95,9 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(quiet)$(CC) $(COMPILE) $(PART) -MMD -MP -c -o $@ $<
 
-# The library's objects serve both libraries; what no header declares AT_API stays inside the shared one.
-$(LIBRARY_SOURCES:%.c=$(BUILD)/%.o): PART := -fPIC -fvisibility=hidden
+# The library's objects serve both libraries; what no header declares AT_API stays inside. Without a PLT its calls of libc are
+# bound when a program starts; bound at the first call, each would be looked up again in every child.
+$(LIBRARY_SOURCES:%.c=$(BUILD)/%.o): PART := -fPIC -fvisibility=hidden -fno-plt
 $(TEST_SOURCES:%.c=$(BUILD)/%.o): PART := $(CHECK_CFLAGS)
 
 # One object in which those names are local, so that they cannot clash with a program's own in the static library either.

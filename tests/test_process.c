@@ -393,8 +393,9 @@ static int check_signals(void *unused) {
     is_default = is_default && action.sa_handler == SIG_DFL;
     sigaction(SIGHUP, NULL, &action);
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
-    return is_default && action.sa_handler == SIG_IGN && sigismember(&mask, SIGUSR2) && !sigismember(&mask, SIGUSR1) ? 42
-                                                                                                                      : 1;
+    return is_default && action.sa_handler == SIG_IGN && sigismember(&mask, SIGUSR2) && !sigismember(&mask, SIGUSR1)
+               ? 42
+               : 1;
 }
 
 START_TEST(child_has_the_callers_mask_and_default_handlers) {

@@ -200,8 +200,8 @@ static int start_children(void *unused) {
     int code = 3, got = 0;
     for (int i = 0; i < 20; i++) {
         at_process *process = at_process_new(.target = return_arg, AT_COPY(code));
-        if (at_process_start(process) < 0 || at_process_join(process, 20) < 0 || at_process_exitcode(process, &got) < 0 ||
-            got != 3)
+        if (at_process_start(process) < 0 || at_process_join(process, 20) < 0 ||
+            at_process_exitcode(process, &got) < 0 || got != 3)
             return -EINVAL;
         at_process_free(process);
     }
@@ -287,7 +287,8 @@ START_TEST(handle_closed_while_others_wait_and_signal) {
     at_set_fork_policy(AT_FORK_ALLOW);
     at_set_excepthook(count_failure);
     for (int round = 0; round < 30; round++) {
-        static at_target *const ROLES[] = {join_until_it_ends, join_until_it_ends, signal_until_it_ends, close_when_it_ends};
+        static at_target *const ROLES[] = {join_until_it_ends, join_until_it_ends, signal_until_it_ends,
+                                           close_when_it_ends};
         at_thread *threads[4];
         at_process *process = started(.target = wait_forever);
         for (int i = 0; i < 4; i++) {

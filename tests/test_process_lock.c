@@ -25,7 +25,7 @@ static void teardown(void) {
 }
 
 static void acquire(void) {
-    ck_assert_int_eq(at_process_lock_acquire(lock, AT_FOREVER), 0);
+    require(at_process_lock_acquire(lock, AT_FOREVER) == 0);
 }
 
 /* What another process gets; it gives back what it got. */
@@ -90,8 +90,8 @@ START_TEST(locks_leave_nothing) {
     unsigned long before = 0, after = 0;
     for (int i = 0; i < 10000; i++) {
         at_process_lock *other = at_process_lock_new();
-        ck_assert_ptr_nonnull(other); /* 65 530 mappings are the system's limit, so a leak of some fails too */
-        ck_assert_int_eq(at_process_lock_acquire(other, 0), 0);
+        require(other != NULL); /* 65 530 mappings are the system's limit, so a leak of some fails too */
+        require(at_process_lock_acquire(other, 0) == 0);
         at_process_lock_release(other);
         at_process_lock_free(other);
         if (i != 100 && i != 9999)
@@ -113,7 +113,7 @@ static const int ROUNDS = 20000;
 static int count_with_lock(void *unused) {
     (void)unused;
     for (int i = 0; i < ROUNDS; i++) {
-        ck_assert_int_eq(at_process_lock_acquire(lock, i % 2 ? AT_FOREVER : BOUND), 0);
+        require(at_process_lock_acquire(lock, i % 2 ? AT_FOREVER : BOUND) == 0);
         shared->counter++;
         at_process_lock_release(lock);
     }
@@ -217,7 +217,7 @@ START_TEST(signals_do_not_end_a_wait_without_deadline) { /* case 17, fault 13 */
         storm_begin();
         acquire();
         storm_end();
-        ck_assert_int_eq(shared->phase, 2);
+        require(shared->phase == 2);
         at_process_lock_release(lock);
         _exit(0);
     }
@@ -236,7 +236,7 @@ START_TEST(each_release_wakes_one_until_all_had_it) {
         acquire();
         for (int i = 0; i < WAITERS; i++) {
             if ((waiters[i] = fork()) == 0) {
-                ck_assert_int_eq(at_process_lock_acquire(lock, i % 2 ? AT_FOREVER : 1000), 0);
+                require(at_process_lock_acquire(lock, i % 2 ? AT_FOREVER : 1000) == 0);
                 at_process_lock_release(lock);
                 _exit(0);
             }

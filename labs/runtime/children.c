@@ -135,14 +135,31 @@ struct pidfd_info_v0 {
 #define PIDFD_GET_INFO_V0 _IOWR(0xFF, 11, struct pidfd_info_v0)
 static const uint64_t PIDFD_EXIT = 1u << 3;
 
-/* Reaps a child that has ended; false when somebody else has. */
-static bool own_status(int pidfd, int *status) {
-    siginfo_t info;
-    while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) != 0)
+enum fate { ALIVE, ENDED, LOST }; /* LOST: it has ended, and somebody else took its status */
+
+/* Reaps a child of this process if it has ended. */
+static enum fate reap_own(int pidfd, int *status) {
+    siginfo_t info = {0};
+    while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG) != 0)
         if (errno != EINTR)
-            return false;
+            return LOST;
+    if (info.si_pid == 0)
+        return ALIVE;
     *status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : W_EXITCODE(0, info.si_status);
-    return true;
+    return ENDED;
+}
+
+static bool is_readable(int pidfd) {
+    struct deadline now;
+    deadline_after(0, NEGATIVE_POLLS, &now);
+    return pidfd < 0 || await_descriptor(pidfd, POLLIN, &now) == 0;
+}
+
+/* The same for a child of the zygote's. */
+static enum fate reap_by_zygote(const at_process *process, int *status) {
+    if (!is_readable(process->pidfd))
+        return ALIVE;
+    return zygote_reap(process->pid, status) == 0 ? ENDED : LOST;
 }
 
 /* The status of a child that somebody else reaped. */
@@ -157,37 +174,22 @@ static bool remembered_status(int pidfd, int *status) {
     return true;
 }
 
-static void record(at_process *process, bool known, int status) {
-    process->ended = true;
-    process->known = known;
-    if (known)
-        process->exitcode = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
-}
-
-/* With the mutex held, for one that has ended. */
-static void reap(at_process *process) {
-    int status = 0;
-    bool known = process->start_method == AT_START_ZYGOTE ? zygote_reap(process->pid, &status) == 0
-                                                          : own_status(process->pidfd, &status);
-    known = known || remembered_status(process->pidfd, &status);
-    record(process, known, status);
-}
-
-static bool has_ended(const at_process *process) {
-    struct deadline now;
-    deadline_after(0, NEGATIVE_POLLS, &now);
-    return process->pidfd < 0 || await_descriptor(process->pidfd, POLLIN, &now) == 0;
-}
-
-/* With the mutex held. */
+/* Whether it has ended; then its status is recorded for good. With the mutex held. */
 static bool reap_if_ended(at_process *process) {
-    if (!process->ended && has_ended(process)) {
-        if (process->is_parent)
-            record(process, false, 0);
-        else
-            reap(process);
-    }
-    return process->ended;
+    int status = 0;
+    if (process->ended)
+        return true;
+    if (process->is_parent)
+        return process->ended = is_readable(process->pidfd);
+    enum fate fate =
+        process->start_method == AT_START_ZYGOTE ? reap_by_zygote(process, &status) : reap_own(process->pidfd, &status);
+    if (fate == ALIVE)
+        return false;
+    process->ended = true;
+    process->known = fate == ENDED || remembered_status(process->pidfd, &status);
+    if (process->known)
+        process->exitcode = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+    return true;
 }
 
 bool children_reap(at_process *process) {
@@ -264,6 +266,13 @@ void at_processes_free(at_process **processes) {
     for (at_process **process = processes; process != NULL && *process != NULL; process++)
         children_leave(*process);
     free(processes);
+}
+
+bool have_children(void) {
+    pthread_mutex_lock(&children.mutex);
+    bool any = !TAILQ_EMPTY(&children.list);
+    pthread_mutex_unlock(&children.mutex);
+    return any;
 }
 
 void children_reap_abandoned(void) {

@@ -21,16 +21,24 @@ void threads_join_all(void);
 
 /* ---- launch.c: how a child comes to be */
 
+enum { PROCESS_NAME_SIZE = 256 }; /* longer names are cut */
+
+/* What a process knows of itself and of the process that started it. */
+struct identity {
+    char name[PROCESS_NAME_SIZE]; /* "MainProcess" in a process that at_process_start did not start */
+    char parent_name[PROCESS_NAME_SIZE];
+    bool daemon;
+    pid_t parent;     /* 0 without one */
+    int parent_pidfd; /* -1 until it is asked for */
+};
+
 struct launch {
     at_target *target;
     void *arg;
-    const char *name;
-    bool daemon;
     bool outlives_parent;
-    pid_t parent;     /* who at_parent_process will say that it is; the zygote launches for another */
-    int parent_pidfd; /* -1: the child opens one if it is asked */
-    const char *parent_name;
-    sigset_t mask; /* the signal mask of the thread that asked, and so the child's */
+    pid_t launcher;           /* who forks it */
+    sigset_t mask;            /* the signal mask of the thread that asked, and so the child's */
+    struct identity identity; /* the child's; made here, so that the child has less to do */
 };
 
 struct launched {
@@ -55,15 +63,14 @@ int count_threads(void);
 
 /* ---- process.c */
 
-/* What this process knows of itself and of the process that started it. */
-struct identity {
-    const char *name; /* "MainProcess" in a process that at_process_start did not start */
-    bool daemon;
-    pid_t parent; /* 0 without one */
-    int parent_pidfd;
-    const char *parent_name;
-};
+/* Of this process. */
 extern struct identity identity;
+
+/* The identity of a child of this process. */
+struct identity identity_of_child(const char *name, bool daemon);
+
+/* Whether any child has been started here and not yet been joined. */
+bool have_children(void);
 
 /* The end of a process: joins its threads, then ends and joins its children. */
 void shut_down(void);

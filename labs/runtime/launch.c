@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/single_threaded.h>
@@ -41,6 +40,8 @@
 struct gate {
     _Atomic uint32_t opened;  /* a futex word: the child with this ticket, or an earlier one, need not wait */
     _Atomic uint32_t refused; /* but the one with this ticket is to end */
+    _Atomic uint32_t asleep;  /* the one with this ticket waits, and wants to be woken */
+    uint32_t handled;         /* signals that the child in turn has to reset; found out while it comes up */
 };
 
 static struct {
@@ -64,39 +65,43 @@ static const struct deadline NEVER = {.never = true};
 
 /* ---- stdio and signals on both sides of the fork */
 
-static void flush(FILE *stream) {
+/* Writes out what a standard stream holds. False when another thread is in it, perhaps for long. */
+static bool flush(FILE *stream) {
+    if (__fpending(stream) == 0)
+        return true; /* without touching its page, which the last fork made one to be copied */
     if (ftrylockfile(stream) != 0)
-        return; /* another thread is in it, perhaps for long */
+        return false;
     fflush_unlocked(stream);
     funlockfile(stream);
+    return true;
 }
 
-/* With other threads about, fflush(NULL) could wait for one that waits for input. */
-static void flush_streams(void) {
-    if (__libc_single_threaded) {
-        fflush(NULL);
-    } else {
-        flush(stdout);
-        flush(stderr);
-    }
+static bool flush_standard_streams(void) {
+    bool out = flush(stdout), err = flush(stderr);
+    return out && err;
 }
 
-/* A handler that the parent set up for itself means nothing here. Faults keep theirs: sanitizers and debuggers live on them. */
-static void reset_signal_handlers(void) {
-    static const int FAULTS[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
-    sigset_t faults;
-    sigemptyset(&faults);
-    for (size_t i = 0; i < sizeof FAULTS / sizeof *FAULTS; i++)
-        sigaddset(&faults, FAULTS[i]);
-    for (int number = 1; number <= SIGRTMAX; number++) {
+/*
+ * The signals by which a process is told to end, if they have a handler of the program's own, and SIGCHLD if it is not at its default: a
+ * child is to end when it is told, and to learn how its own children ended. What else the parent handles it inherits, as by any fork.
+ */
+static uint32_t handled_signals(void) {
+    static const int NUMBERS[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGCHLD};
+    uint32_t handled = 0;
+    for (size_t i = 0; i < sizeof NUMBERS / sizeof *NUMBERS; i++) {
         struct sigaction action;
-        if (sigismember(&faults, number) || sigaction(number, NULL, &action) != 0 || action.sa_handler == SIG_DFL)
-            continue;
-        if (action.sa_handler == SIG_IGN && number != SIGCHLD)
-            continue; /* as exec would leave it; but an ignored SIGCHLD would lose the child's own children's status */
-        action = (struct sigaction){.sa_handler = SIG_DFL};
-        sigaction(number, &action, NULL);
+        sigaction(NUMBERS[i], NULL, &action);
+        bool inherited = action.sa_handler == SIG_IGN && NUMBERS[i] != SIGCHLD; /* nohup, say */
+        if (action.sa_handler != SIG_DFL && !inherited)
+            handled |= UINT32_C(1) << NUMBERS[i];
     }
+    return handled;
+}
+
+static void reset_signals(uint32_t handled) {
+    for (int number = 0; handled != 0; number++, handled >>= 1)
+        if (handled & 1)
+            sigaction(number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
 }
 
 /* ---- in the child */
@@ -109,6 +114,8 @@ static void wait_at_gate(struct gate *gate, uint32_t ticket, pid_t launcher) {
         if ((int32_t)(opened - ticket) >= 0)
             break;
         struct deadline look_again;
+        atomic_store(&gate->asleep,
+                     ticket); /* before futex_wait looks at `opened`; open_gate does it the other way round */
         deadline_after(0.1, NEGATIVE_POLLS, &look_again); /* for a parent that died and woke nobody */
         futex_wait(&gate->opened, opened, &look_again, FUTEX_SHARED);
         if (getppid() != launcher)
@@ -122,37 +129,37 @@ static void wait_at_gate(struct gate *gate, uint32_t ticket, pid_t launcher) {
 static void end_child(int status, void *unused) {
     (void)unused;
     shut_down();
-    flush_streams();
+    if (__libc_single_threaded)
+        fflush(NULL);
+    else
+        flush_standard_streams(); /* fflush(NULL) would wait for a daemon thread that waits for input */
     _exit(status);
 }
 
+/*
+ * Each page that the child writes, and each part of libc that it is the first to run, costs it a page fault, a microsecond or so: it
+ * does here only what must be done.
+ */
 static __attribute__((noreturn)) void run_child(const struct launch *launch, struct gate *gate, uint32_t ticket,
-                                                pid_t launcher) {
+                                                bool flushed) {
     if (!launch->outlives_parent)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != launcher)
+    if (getppid() != launch->launcher)
         _exit(EXIT_FAILURE); /* it died before the line above */
-    wait_at_gate(gate, ticket, launcher);
-    at_shared_free(gate);
-    prctl(PR_SET_NAME, program_invocation_short_name); /* not the spawner's */
-    reset_signal_handlers();
-    __fpurge(stdout); /* what could not be flushed before the fork is the parent's to write */
-    __fpurge(stderr);
-    if (identity.parent_pidfd != launch->parent_pidfd)
-        close(identity.parent_pidfd); /* for the parent's parent */
-    char *name = strdup(launch->name);
-    identity = (struct identity){
-        .name = name != NULL ? name : "Process",
-        .daemon = launch->daemon,
-        .parent = launch->parent,
-        .parent_pidfd = launch->parent_pidfd,
-        .parent_name = launch->parent_name,
-    };
+    wait_at_gate(gate, ticket, launch->launcher);
+    reset_signals(gate->handled);
+    if (!flushed) { /* what is left is the parent's to write */
+        __fpurge(stdout);
+        __fpurge(stderr);
+    }
+    if (identity.parent_pidfd != launch->identity.parent_pidfd)
+        close(identity.parent_pidfd); /* it was for the parent's parent */
+    identity = launch->identity;
     on_exit(end_child, NULL);
     pthread_sigmask(SIG_SETMASK, &launch->mask, NULL);
     int code = launch->target(launch->arg);
     if (code < 0) {
-        fprintf(stderr, "Process %s: %s\n", launch->name, at_strerror(code));
+        fprintf(stderr, "Process %s: %s\n", identity.name, at_strerror(code));
         code = EXIT_FAILURE;
     }
     exit(code);
@@ -164,9 +171,12 @@ static void open_gate(struct launched *launched, bool go) {
     struct gate *gate = launching.gate;
     if (!go)
         atomic_store_explicit(&gate->refused, launching.ticket, memory_order_relaxed);
-    /* Release: `refused` comes before it. The partner is the acquire in wait_at_gate. */
-    atomic_store_explicit(&gate->opened, launching.ticket, memory_order_release);
-    futex_wake(&gate->opened, 1, FUTEX_SHARED);
+    gate->handled = handled_signals();
+    /* Sequentially consistent, as is the store of `asleep`: either the child finds the gate open, or it is found asleep. It is also the
+     * release that comes after the two stores above; its partner is the acquire in wait_at_gate. */
+    atomic_store(&gate->opened, launching.ticket);
+    if (atomic_load(&gate->asleep) == launching.ticket)
+        futex_wake(&gate->opened, 1, FUTEX_SHARED);
     if (go)
         return;
     while (waitpid(launched->pid, NULL, 0) < 0 && errno == EINTR)
@@ -180,15 +190,15 @@ static int begin(const struct launch *launch, struct launched *launched) {
         return -ENOMEM;
     struct gate *gate = launching.gate;
     uint32_t ticket = ++launching.ticket;
-    pid_t launcher = getpid();
-    flush_streams();
+    bool flushed = flush_standard_streams();
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* no handler of the parent's runs in the child */
-    launched->pid = fork();
+    pid_t pid = fork();
+    if (pid == 0)
+        run_child(launch, gate, ticket, flushed);
     int error = errno;
-    if (launched->pid == 0)
-        run_child(launch, gate, ticket, launcher);
+    launched->pid = pid;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (launched->pid < 0)
         return -error;
@@ -221,8 +231,7 @@ static int launch_here(const struct launch *launch, struct launched *launched) {
 }
 
 static void *spawner_main(void *unused) {
-    (void)unused;
-    prctl(PR_SET_NAME, "at-spawner");
+    (void)unused; /* it keeps the program's name: its children inherit it */
     for (;;) {
         uint32_t state;
         while ((state = atomic_load_explicit(&spawner.state, memory_order_acquire)) != SPAWNER_ASKED)
@@ -266,16 +275,20 @@ static int launch_by_spawner(const struct launch *launch, struct launched *launc
 }
 
 int launch_by_fork(const struct launch *launch, struct launched *launched) {
-    return gettid() == getpid() ? launch_here(launch, launched) : launch_by_spawner(launch, launched);
+    return at_current_thread() == at_main_thread() ? launch_here(launch, launched)
+                                                   : launch_by_spawner(launch, launched);
 }
 
 /* The kernel may count a thread for a moment after pthread_join has returned, so a second look decides. */
 int count_threads(void) {
 #ifdef UNDER_TSAN
-    return (int)at_active_count(); /* ThreadSanitizer has threads of its own; this counts those that the runtime knows */
+    return (
+        int)at_active_count(); /* ThreadSanitizer has threads of its own; this counts those that the runtime knows */
 #else
     struct stat tasks;
     int threads = 1;
+    if (__libc_single_threaded)
+        return threads;
     for (int looks = 0; looks < 100; looks++) {
         threads = stat("/proc/self/task", &tasks) == 0 ? (int)tasks.st_nlink - 2 - spawner.running : 1;
         if (threads <= 1)
@@ -289,7 +302,7 @@ int count_threads(void) {
 /* The child has none of the threads that these served, and no launch under way. */
 static void after_fork_in_child(void) {
     lock_reset(&launching.lock);
-    launching.gate = NULL; /* run_child unmaps it; it is its parent's */
+    launching.gate = NULL; /* it is the parent's; it stays mapped, as to unmap it costs more than the page */
     lock_reset(&spawner.lock);
     spawner.running = false;
     atomic_store(&spawner.state, SPAWNER_IDLE);

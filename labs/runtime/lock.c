@@ -16,6 +16,8 @@
 
 enum { FREE, HELD, CONTENDED };
 
+enum { LONGEST_SPIN = 128 }; /* pause instructions, the last and longest time; all together a few microseconds */
+
 struct at_rlock {
     struct at_lock lock;
     const void *_Atomic owner; /* the holder's THREAD_MARK; only the holder ever stores its own */
@@ -33,7 +35,7 @@ static inline void spin_pause(void) {
 #endif
 }
 
-/* Acquire order: what the last holder did before its release in lock_release is seen by this one. */
+/* Acquire order: what the last holder did before its release in release is seen by this one. */
 static inline bool try_take(struct at_lock *lock) {
     uint32_t state = FREE;
     return atomic_compare_exchange_strong_explicit(&lock->state, &state, HELD, memory_order_acquire,
@@ -46,11 +48,15 @@ static __attribute__((noinline)) int take_slowly(struct at_lock *lock, double ti
     int error = deadline_after(timeout == -1 ? AT_FOREVER : timeout, NEGATIVE_IS_AN_ERROR, &deadline);
     if (error != 0)
         return error;
-    /* A lock is mostly held for less time than a sleep and a wake cost: look for a moment before sleeping. */
-    for (int spins = 0; spins < 100; spins++) {
+    /*
+     * A lock is mostly held for less time than a sleep and a wake cost, so look again a few times first, at growing intervals: to look is
+     * to take the cache line from the holder, who needs it. (Anderson, "The Performance of Spin Lock Alternatives", 1990)
+     */
+    for (int pauses = 1; pauses <= LONGEST_SPIN; pauses *= 2) {
+        for (int i = 0; i < pauses; i++)
+            spin_pause();
         if (atomic_load_explicit(&lock->state, memory_order_relaxed) == FREE && try_take(lock))
             return 0;
-        spin_pause();
     }
     /* Taken as CONTENDED, since others may sleep: at worst that costs the release one futile wake. Acquire, as in try_take. */
     while (atomic_exchange_explicit(&lock->state, CONTENDED, memory_order_acquire) != FREE)
@@ -59,14 +65,14 @@ static __attribute__((noinline)) int take_slowly(struct at_lock *lock, double ti
     return 0;
 }
 
-static inline int lock_acquire(struct at_lock *lock, double timeout) {
+static inline int acquire(struct at_lock *lock, double timeout) {
     if (timeout >= 0 && timeout <= AT_TIMEOUT_MAX && try_take(lock))
         return 0;
     return take_slowly(lock, timeout);
 }
 
 /* Release order, the partner of try_take and take_slowly. */
-static inline bool lock_release(struct at_lock *lock) {
+static inline bool release(struct at_lock *lock) {
     uint32_t before = atomic_exchange_explicit(&lock->state, FREE, memory_order_release);
     if (before == CONTENDED)
         futex_wake(&lock->state, 1, FUTEX_OF_PROCESS);
@@ -84,11 +90,11 @@ void at_lock_free(at_lock *lock) {
 int at_lock_acquire(at_lock *lock, double timeout) {
     if (lock == NULL)
         return -EINVAL;
-    return lock_acquire(lock, timeout);
+    return acquire(lock, timeout);
 }
 
 void at_lock_release(at_lock *lock) {
-    if (lock == NULL || !lock_release(lock))
+    if (lock == NULL || !release(lock))
         at_fatal("at_lock_release: nobody holds this lock; acquire it before you release it");
 }
 
@@ -119,7 +125,7 @@ int at_rlock_acquire(at_rlock *lock, double timeout) {
             lock->depth++;
         return error;
     }
-    int error = lock_acquire(&lock->lock, timeout);
+    int error = acquire(&lock->lock, timeout);
     if (error != 0)
         return error;
     atomic_store_explicit(&lock->owner, &thread_mark, memory_order_relaxed);
@@ -133,5 +139,5 @@ void at_rlock_release(at_rlock *lock) {
     if (--lock->depth > 0)
         return;
     atomic_store_explicit(&lock->owner, NULL, memory_order_relaxed);
-    lock_release(&lock->lock);
+    release(&lock->lock);
 }

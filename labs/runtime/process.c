@@ -25,6 +25,13 @@ struct identity identity = {.name = "MainProcess", .parent_pidfd = -1};
 static _Atomic at_fork_policy fork_policy = AT_FORK_WARN;
 static _Atomic bool has_warned;
 
+struct identity identity_of_child(const char *name, bool daemon) {
+    struct identity child = {.daemon = daemon, .parent = getpid(), .parent_pidfd = -1};
+    strncpy(child.name, name, sizeof child.name - 1);
+    strcpy(child.parent_name, identity.name);
+    return child;
+}
+
 /* ---- handles */
 
 /* "Process-2", or in a child "Process-1:2", as Python counts them. */
@@ -114,13 +121,10 @@ static int launch(const at_process *process, struct launched *launched) {
     struct launch launch = {
         .target = process->target,
         .arg = process->arg,
-        .name = process->name,
-        .daemon = process->daemon,
         .outlives_parent = process->outlives_parent,
-        .parent = getpid(),
-        .parent_pidfd = -1,
-        .parent_name = identity.name,
+        .identity = identity_of_child(process->name, process->daemon),
     };
+    launch.launcher = launch.identity.parent;
     pthread_sigmask(SIG_SETMASK, NULL, &launch.mask);
     if (process->start_method == AT_START_ZYGOTE)
         return zygote_launch(&launch, process->arg_size, launched);
@@ -143,7 +147,7 @@ int at_process_start(at_process *process) {
     if (error != 0)
         return error;
     pthread_once(&once, shut_down_at_exit);
-    if (gettid() == getpid())
+    if (at_current_thread() == at_main_thread())
         pthread_setspecific(end_of_main, process);
     children_reap_abandoned();
     error = launch(process, &launched);
@@ -273,9 +277,8 @@ static void end_daemons(at_process **children) {
     (void)error; /* the process ends: there is nobody to tell */
 }
 
-void shut_down(void) {
+static void end_children(void) {
     at_process **children;
-    threads_join_all();
     if (at_active_children(&children) < 0)
         return;
     end_daemons(children);
@@ -283,6 +286,12 @@ void shut_down(void) {
         if (!at_process_daemon(*child) && !(*child)->outlives_parent && at_process_join(*child, AT_FOREVER) != 0)
             continue; /* its status is unknown, but it has ended */
     at_processes_free(children);
+}
+
+void shut_down(void) {
+    threads_join_all();
+    if (have_children())
+        end_children();
     at_zygote_stop();
 }
 

@@ -39,7 +39,7 @@ AT_API void at_process_free(at_process *process);
 
 /*
  * Starts it (Process.start): when this returns 0 the child exists and will run its target; on an error no trace of it is left
- * and the target has not run. stdout and stderr are flushed first. In the child: signal handlers are back at their defaults, the
+ * and the target has not run. stdout and stderr are flushed first. In the child: HUP, INT, QUIT, TERM and CHLD have no handler any more (others are inherited, as by fork), the
  * thread that runs the target is the main thread, `return` and exit() run the child's own atexit functions and none of the
  * parent's, and a target that returns a negative code has its text printed on stderr and exit code 1.
  * Errors: AT_ENOTARGET; AT_ESTARTED; AT_ECLOSED; AT_EDAEMON; AT_ETHREADS (at_set_fork_policy); AT_ENOZYGOTE;

@@ -29,7 +29,7 @@
 #include "lock_internal.h"
 #include "wait.h"
 
-enum { ARGUMENT_MAX = 64 * 1024, NAME_MAX_SIZE = 256 };
+enum { ARGUMENT_MAX = 64 * 1024 };
 
 struct request {
     enum { LAUNCH, REAP } kind;
@@ -37,7 +37,6 @@ struct request {
     struct launch
         launch; /* of LAUNCH; its pointers mean the same in both processes but for the two that follow the request */
     size_t arg_size; /* the bytes that follow the name; 0: launch.arg is the argument itself */
-    char name[NAME_MAX_SIZE];
 };
 
 struct answer {
@@ -119,10 +118,8 @@ static bool receive_answer(int socket, struct answer *answer, int *descriptor) {
 /* An error ends the zygote: its parent is gone. */
 static int serve_launch(struct request *request, unsigned char *argument) {
     struct launched launched;
-    request->launch.name = request->name;
-    request->launch.parent = identity.parent;
-    request->launch.parent_name = identity.parent_name;
-    request->launch.parent_pidfd = identity.parent_pidfd;
+    request->launch.launcher = getpid();
+    request->launch.identity.parent_pidfd = identity.parent_pidfd; /* our parent is theirs */
     if (request->arg_size > 0)
         request->launch.arg = argument;
     int error = launch_begin(&request->launch, &launched);
@@ -191,10 +188,8 @@ static int start(void) {
     struct launch launch = {
         .target = serve,
         .arg = ends,
-        .name = "Zygote",
-        .parent = getpid(),
-        .parent_pidfd = -1,
-        .parent_name = identity.name,
+        .launcher = getpid(),
+        .identity = identity_of_child("Zygote", false),
     };
     sigfillset(&launch.mask); /* Ctrl-C is for the program to answer; the zygote ends with it */
     int error = launch_by_fork(&launch, &zygote.process);
@@ -249,7 +244,6 @@ int zygote_launch(const struct launch *launch, size_t arg_size, struct launched 
     if (arg_size > ARGUMENT_MAX)
         return -E2BIG;
     struct request request = {.kind = LAUNCH, .launch = *launch, .arg_size = arg_size};
-    strncpy(request.name, launch->name, sizeof request.name - 1);
     struct iovec parts[] = {{&request, sizeof request}, {launch->arg, arg_size}};
     struct answer answer;
     lock_take(&zygote.lock);
