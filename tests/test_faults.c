@@ -58,8 +58,8 @@ WRAP(void *, mmap, MAP_FAILED, (void *where, size_t length, int protection, int 
      length, protection, flags, fd, offset)
 WRAP(void *, malloc, NULL, (size_t size), size)
 WRAP(int, pthread_create, fault.error,
-     (pthread_t * thread, const pthread_attr_t *attributes, void *(*start)(void *), void *arg), thread, attributes, start,
-     arg)
+     (pthread_t * thread, const pthread_attr_t *attributes, void *(*start)(void *), void *arg), thread, attributes,
+     start, arg)
 WRAP(int, pthread_attr_init, fault.error, (pthread_attr_t * attributes), attributes)
 
 pid_t __real_fork(void);

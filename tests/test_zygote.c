@@ -74,7 +74,8 @@ END_TEST
 static int look_around(void *number) {
     at_process *parent = at_parent_process();
     return *(int *)number == 7 && at_process_pid(parent) != getppid() && at_process_is_alive(parent) &&
-                   strcmp(at_process_name(parent), "MainProcess") == 0 && at_active_count() == 1 && (UNDER_TSAN || count_threads() == 1)
+                   strcmp(at_process_name(parent), "MainProcess") == 0 && at_active_count() == 1 &&
+                   (UNDER_TSAN || count_threads() == 1)
                ? 42
                : 1;
 }

@@ -35,7 +35,7 @@ static inline void spin_pause(void) {
 #endif
 }
 
-/* Acquire order: what the last holder did before its release in release is seen by this one. */
+/* Acquire order: what the last holder did before its release() is seen by this one. */
 static inline bool try_take(struct at_lock *lock) {
     uint32_t state = FREE;
     return atomic_compare_exchange_strong_explicit(&lock->state, &state, HELD, memory_order_acquire,
@@ -66,7 +66,8 @@ static __attribute__((noinline)) int take_slowly(struct at_lock *lock, double ti
 }
 
 static inline int acquire(struct at_lock *lock, double timeout) {
-    if (timeout >= 0 && timeout <= AT_TIMEOUT_MAX && try_take(lock))
+    bool valid = timeout == AT_FOREVER || (timeout >= 0 && timeout <= AT_TIMEOUT_MAX);
+    if (valid && try_take(lock))
         return 0;
     return take_slowly(lock, timeout);
 }
