@@ -61,6 +61,15 @@ const char *__lsan_default_options(void) {
     return "print_suppressions=0";
 }
 
+int first_usable_core(void) {
+    cpu_set_t cores;
+    size_t core = 0;
+    if (sched_getaffinity(0, sizeof cores, &cores) == 0)
+        while (core < CPU_SETSIZE - 1 && !CPU_ISSET(core, &cores))
+            core++;
+    return (int)core;
+}
+
 /* What one line of /proc says about a task; see proc_pid_stat(5). */
 struct task {
     char state;

@@ -29,6 +29,7 @@ void skip(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn
 
 /* The processors that this process may run on. */
 int usable_cores(void);
+int first_usable_core(void);
 
 /*
  * What a test leaves behind shows as a difference between two counts: the open descriptors, the threads (a sanitizer has one
