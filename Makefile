@@ -37,7 +37,7 @@ BUILD := build$(addprefix /,$(filter-out gcc,$(compiler)))$(addprefix /,$(SAN))
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion $(if $(filter 1,$(WERROR)),-Werror)
 COMPILE  := -std=gnu17 -O2 -g -pthread $(WARNINGS) -D_GNU_SOURCE -Ilabs/runtime $(SANITIZE_$(SAN)) $(CPPFLAGS) $(CFLAGS)
-LINK     := -pthread $(SANITIZE_$(SAN)) $(LDFLAGS)
+LINK     := -pthread -Wl,-z,now $(SANITIZE_$(SAN)) $(LDFLAGS)
 
 # Check is asked for by pkg-config; without either of them the tests are off.
 CHECK_CFLAGS := $(shell pkg-config --cflags check 2>/dev/null)

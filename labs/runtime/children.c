@@ -25,7 +25,7 @@ static bool is_foreign(const at_process *process) {
 }
 
 static bool is_over(const at_process *process) {
-    return process->stage == UNSTARTED || process->ended || is_foreign(process);
+    return process->stage == UNSTARTED || process->ended;
 }
 
 static void unlist(at_process *process) {
@@ -37,7 +37,10 @@ static void unlist(at_process *process) {
     children.abandoned -= process->abandoned;
 }
 
-/* Gives back what nobody needs any more: at the end of each call, of close and of free. */
+/*
+ * Gives back what nobody needs any more: at the end of each call, of close and of free. A handle of an ancestor's stays: it holds this
+ * process's name and argument, perhaps.
+ */
 static void tidy(at_process *process) {
     if (process->calls > 0)
         return;

@@ -19,14 +19,17 @@ extern uint32_t fork_generation;
 /* Joins every thread that is not a daemon, but for the caller. */
 void threads_join_all(void);
 
-/* ---- launch.c: how a child comes to be */
+/* ---- tasks.c */
 
-enum { PROCESS_NAME_SIZE = 256 }; /* longer names are cut */
+/* The threads of this process that the kernel knows, but for those that are ending. */
+int count_tasks(void);
+
+/* ---- launch.c: how a child comes to be */
 
 /* What a process knows of itself and of the process that started it. */
 struct identity {
-    char name[PROCESS_NAME_SIZE]; /* "MainProcess" in a process that at_process_start did not start */
-    char parent_name[PROCESS_NAME_SIZE];
+    const char *name; /* "MainProcess" in a process that at_process_start did not start */
+    const char *parent_name;
     bool daemon;
     pid_t parent;     /* 0 without one */
     int parent_pidfd; /* -1 until it is asked for */
@@ -58,8 +61,8 @@ void launch_finish(struct launched *launched, bool go);
 /* Both, from a thread that lives as long as the process: the main thread itself, or one kept for this. */
 int launch_by_fork(const struct launch *launch, struct launched *launched);
 
-/* The threads of this process, whoever started them, but for the spawner. */
-int count_threads(void);
+/* The threads of this process beside the caller, whoever started them, but for the runtime's own. */
+int count_other_threads(void);
 
 /* ---- process.c */
 

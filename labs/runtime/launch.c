@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdio_ext.h>
@@ -17,7 +16,6 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/single_threaded.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,14 +25,6 @@
 #include "lock_internal.h"
 #include "shared.h"
 #include "wait.h"
-
-#ifdef __SANITIZE_THREAD__ /* gcc says it so, clang as below */
-#define UNDER_TSAN
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UNDER_TSAN
-#endif
-#endif
 
 /* Each launch draws the next ticket; the gate opens up to a ticket. */
 struct gate {
@@ -279,24 +269,8 @@ int launch_by_fork(const struct launch *launch, struct launched *launched) {
                                                    : launch_by_spawner(launch, launched);
 }
 
-/* The kernel may count a thread for a moment after pthread_join has returned, so a second look decides. */
-int count_threads(void) {
-#ifdef UNDER_TSAN
-    return (
-        int)at_active_count(); /* ThreadSanitizer has threads of its own; this counts those that the runtime knows */
-#else
-    struct stat tasks;
-    int threads = 1;
-    if (__libc_single_threaded)
-        return threads;
-    for (int looks = 0; looks < 100; looks++) {
-        threads = stat("/proc/self/task", &tasks) == 0 ? (int)tasks.st_nlink - 2 - spawner.running : 1;
-        if (threads <= 1)
-            break;
-        sched_yield();
-    }
-    return threads;
-#endif
+int count_other_threads(void) {
+    return count_tasks() - 1 - spawner.running;
 }
 
 /* The child has none of the threads that these served, and no launch under way. */

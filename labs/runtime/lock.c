@@ -80,6 +80,11 @@ static inline bool release(struct at_lock *lock) {
     return before != FREE;
 }
 
+void lock_take(struct at_lock *lock) {
+    if (!try_take(lock))
+        take_slowly(lock, AT_FOREVER);
+}
+
 at_lock *at_lock_new(void) {
     return calloc(1, sizeof(at_lock));
 }

@@ -5,17 +5,14 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "clock.h"
 #include "lock.h"
 
 struct at_lock {
     _Atomic uint32_t state; /* a futex word */
 };
 
-static inline void lock_take(struct at_lock *lock) {
-    int error = at_lock_acquire(lock, AT_FOREVER);
-    (void)error; /* without a timeout there is none */
-}
+/* at_lock_acquire without a timeout, and so without errors. */
+void lock_take(struct at_lock *lock);
 
 /* In a forked child, where nobody can hold it any more. */
 static inline void lock_reset(struct at_lock *lock) {

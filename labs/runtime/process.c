@@ -26,10 +26,13 @@ static _Atomic at_fork_policy fork_policy = AT_FORK_WARN;
 static _Atomic bool has_warned;
 
 struct identity identity_of_child(const char *name, bool daemon) {
-    struct identity child = {.daemon = daemon, .parent = getpid(), .parent_pidfd = -1};
-    strncpy(child.name, name, sizeof child.name - 1);
-    strcpy(child.parent_name, identity.name);
-    return child;
+    return (struct identity){
+        .name = name,
+        .parent_name = identity.name,
+        .daemon = daemon,
+        .parent = getpid(),
+        .parent_pidfd = -1,
+    };
 }
 
 /* ---- handles */
@@ -103,7 +106,7 @@ static int check_threads(const at_process *process) {
     at_fork_policy policy = atomic_load(&fork_policy);
     if (policy == AT_FORK_ALLOW || (policy == AT_FORK_WARN && atomic_load(&has_warned)))
         return 0;
-    int others = count_threads() - 1;
+    int others = count_other_threads();
     if (others == 0)
         return 0;
     if (policy == AT_FORK_REFUSE)
@@ -111,8 +114,7 @@ static int check_threads(const at_process *process) {
     if (!atomic_exchange(&has_warned, true))
         fprintf(stderr,
                 "atelier: process \"%s\": start by fork while %d other thread%s: a lock that one of them holds stays "
-                "held for "
-                "ever in the child; start it by the zygote, or say at_set_fork_policy(AT_FORK_ALLOW)\n",
+                "held for ever in the child; start it by the zygote, or say at_set_fork_policy(AT_FORK_ALLOW)\n",
                 process->name, others, others == 1 ? " runs" : "s run");
     return 0;
 }

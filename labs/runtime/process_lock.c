@@ -40,15 +40,16 @@ void at_process_lock_free(at_process_lock *lock) {
     at_shared_free(lock);
 }
 
-int at_process_lock_acquire(at_process_lock *lock, double timeout) {
+static int lock_until(pthread_mutex_t *mutex, double timeout) {
     struct deadline deadline;
+    int error = deadline_after(timeout, NEGATIVE_POLLS, &deadline);
+    return error != 0 ? -error : pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &deadline.at);
+}
+
+int at_process_lock_acquire(at_process_lock *lock, double timeout) {
     if (lock == NULL)
         return -EINVAL;
-    int error = deadline_after(timeout, NEGATIVE_POLLS, &deadline);
-    if (error != 0)
-        return error;
-    error = deadline.never ? pthread_mutex_lock(&lock->mutex)
-                           : pthread_mutex_clocklock(&lock->mutex, CLOCK_MONOTONIC, &deadline.at);
+    int error = timeout == AT_FOREVER ? pthread_mutex_lock(&lock->mutex) : lock_until(&lock->mutex, timeout);
     if (error != EOWNERDEAD)
         return -error;
     /* From here on the mutex is whole again; a death before this line leaves it to the next acquire, in the same state. */

@@ -35,8 +35,9 @@ struct request {
     enum { LAUNCH, REAP } kind;
     pid_t pid; /* of REAP */
     struct launch
-        launch; /* of LAUNCH; its pointers mean the same in both processes but for the two that follow the request */
-    size_t arg_size; /* the bytes that follow the name; 0: launch.arg is the argument itself */
+        launch;      /* of LAUNCH; its pointers mean the same in both processes, but for the names and the argument */
+    char name[256];  /* launch.identity.name; longer ones are cut */
+    size_t arg_size; /* the bytes at launch.arg, which follow the request; 0: launch.arg is the argument itself */
 };
 
 struct answer {
@@ -119,6 +120,8 @@ static bool receive_answer(int socket, struct answer *answer, int *descriptor) {
 static int serve_launch(struct request *request, unsigned char *argument) {
     struct launched launched;
     request->launch.launcher = getpid();
+    request->launch.identity.name = request->name;
+    request->launch.identity.parent_name = identity.parent_name;
     request->launch.identity.parent_pidfd = identity.parent_pidfd; /* our parent is theirs */
     if (request->arg_size > 0)
         request->launch.arg = argument;
@@ -181,7 +184,7 @@ static void stop(void) {
 
 static int start(void) {
     int ends[2];
-    if (count_threads() > 1)
+    if (count_other_threads() > 0)
         return AT_ETHREADS;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return -errno;
@@ -244,6 +247,7 @@ int zygote_launch(const struct launch *launch, size_t arg_size, struct launched 
     if (arg_size > ARGUMENT_MAX)
         return -E2BIG;
     struct request request = {.kind = LAUNCH, .launch = *launch, .arg_size = arg_size};
+    strncpy(request.name, launch->identity.name, sizeof request.name - 1);
     struct iovec parts[] = {{&request, sizeof request}, {launch->arg, arg_size}};
     struct answer answer;
     lock_take(&zygote.lock);
