@@ -1,0 +1,188 @@
+/* peer.c: a process beside this one that measures when asked. */
+#include "peer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "console.h"
+
+enum {
+    ANSWER_MS = 20000,      /* a peer that is silent for this long is given up */
+    ANSWER_SIZE = 16 * 1024 /* bytes: some hundreds of numbers */
+};
+
+extern char **environ;
+
+/* Two pipes, closed at exec; the ends for the peer are in theirs[]: what it reads, what it writes. */
+static bool open_pipes(struct peer *peer, int theirs[2]) {
+    int requests[2], answers[2];
+    if (pipe2(requests, O_CLOEXEC) != 0) {
+        note("bench: %s: pipe: %s", peer->name, strerror(errno));
+        return false;
+    }
+    if (pipe2(answers, O_CLOEXEC) != 0) {
+        note("bench: %s: pipe: %s", peer->name, strerror(errno));
+        close(requests[0]);
+        close(requests[1]);
+        return false;
+    }
+    theirs[0] = requests[0];
+    theirs[1] = answers[1];
+    peer->requests = requests[1];
+    peer->answers = answers[0];
+    return true;
+}
+
+bool peer_spawn(struct peer *peer, const char *name, char *const argv[]) {
+    int theirs[2];
+    *peer = (struct peer){.name = name};
+    if (!open_pipes(peer, theirs))
+        return false;
+    /* Its own process group: Ctrl-C is ours to handle, and the peer ends with its input. */
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, theirs[0], STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, theirs[1], STDOUT_FILENO);
+    int failure = posix_spawnp(&peer->pid, argv[0], &actions, &attributes, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    close(theirs[0]);
+    close(theirs[1]);
+    if (failure != 0) {
+        note("bench: %s: %s: %s", name, argv[0], strerror(failure));
+        peer->pid = 0;
+        close(peer->requests);
+        close(peer->answers);
+        return false;
+    }
+    return true;
+}
+
+/* The forked peer's life: a request, a line of samples, until there are no more requests. */
+__attribute__((noreturn)) static void serve(double (*take)(void), int requests, int answers) {
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_DFL);
+    FILE *in = fdopen(requests, "r");
+    FILE *out = fdopen(answers, "w");
+    char line[32];
+    while (in != NULL && out != NULL && fgets(line, sizeof line, in) != NULL) {
+        for (long left = strtol(line, NULL, 10); left > 0; left--)
+            fprintf(out, "%.6g ", take());
+        fputc('\n', out);
+        fflush(out);
+    }
+    _exit(0);
+}
+
+bool peer_fork(struct peer *peer, const char *name, double (*take)(void)) {
+    int theirs[2];
+    *peer = (struct peer){.name = name};
+    if (!open_pipes(peer, theirs))
+        return false;
+    fflush(NULL);
+    peer->pid = fork();
+    if (peer->pid == 0) {
+        close(peer->requests);
+        close(peer->answers);
+        serve(take, theirs[0], theirs[1]);
+    }
+    close(theirs[0]);
+    close(theirs[1]);
+    if (peer->pid < 0) {
+        note("bench: %s: fork: %s", name, strerror(errno));
+        peer->pid = 0;
+        close(peer->requests);
+        close(peer->answers);
+        return false;
+    }
+    return true;
+}
+
+/*
+ * Reads a line, or as much of it as comes before the peer's end, Ctrl-C or ANSWER_MS of silence. True when it is
+ * whole.
+ */
+static bool read_answer(const struct peer *peer, char *line, size_t size) {
+    size_t length = 0;
+    while (length + 1 < size) {
+        struct pollfd pollfd = {.fd = peer->answers, .events = POLLIN};
+        int ready = poll(&pollfd, 1, ANSWER_MS);
+        if (ready <= 0) {
+            if (!interrupted())
+                note("bench: %s: no answer for %d s; it is left out", peer->name, ANSWER_MS / 1000);
+            break;
+        }
+        ssize_t got = read(peer->answers, line + length, size - 1 - length);
+        if (got <= 0) {
+            if (!interrupted())
+                note("bench: %s: ended without an answer; it is left out", peer->name);
+            break;
+        }
+        length += (size_t)got;
+        if (line[length - 1] == '\n') {
+            line[length - 1] = '\0';
+            return true;
+        }
+    }
+    line[length] = '\0';
+    return false;
+}
+
+size_t peer_ask(struct peer *peer, struct observation *samples, size_t count) {
+    static char line[ANSWER_SIZE];
+    if (peer->pid == 0)
+        return 0;
+    /* A peer that has ended must be an error of this write and not the end of us. */
+    signal(SIGPIPE, SIG_IGN);
+    if (dprintf(peer->requests, "%zu\n", count) < 0) {
+        note("bench: %s: has ended; it is left out from here on", peer->name);
+        return 0;
+    }
+    if (!read_answer(peer, line, sizeof line))
+        return 0;
+    if (strncmp(line, "wrong:", 6) == 0)
+        wrong_result("%s:%s", peer->name, line + 6);
+    if (strncmp(line, "lost: ", 6) == 0) {
+        snprintf(peer->lost, sizeof peer->lost, "%.79s", line + 6);
+        return 0;
+    }
+    size_t got = 0;
+    char *rest = line;
+    while (got < count) {
+        char *end;
+        double ns = strtod(rest, &end);
+        if (end == rest) {
+            note("bench: %s: not an answer: \"%.60s\"; it is left out", peer->name, line);
+            return 0;
+        }
+        samples[got++] = (struct observation){.ns = ns};
+        rest = end;
+    }
+    char *shares = strchr(rest, ';');
+    for (size_t i = 0; shares != NULL && i < got; i++)
+        samples[i].share = strtod(shares + 1, NULL);
+    return got;
+}
+
+void peer_stop(struct peer *peer) {
+    if (peer->pid == 0)
+        return;
+    close(peer->requests);
+    close(peer->answers);
+    /* It ends by itself, unless it hangs; what it measures next is of no use to anybody. */
+    kill(peer->pid, SIGTERM);
+    while (waitpid(peer->pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    peer->pid = 0;
+}

@@ -1,0 +1,43 @@
+/*
+ * peer.h: a process beside this one that measures when asked, so that its samples and ours alternate.
+ *
+ * The protocol is lines of text. We write "COUNT\n"; the peer takes that many samples and answers with one line:
+ * COUNT numbers, nanoseconds per operation, separated by spaces; where workers compete, then "; " and the least
+ * worker's share of the greatest's. "wrong: TEXT" says that a result was wrong, "lost: TEXT" that the operation never
+ * comes back. It ends when its input does. A peer can be tried by hand: echo 5 | python3 bench/peers/lock.py lock
+ */
+#ifndef BENCH_PEER_H
+#define BENCH_PEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* One sample: ns per operation; share is 0 where no workers compete. */
+struct observation {
+    double ns, share;
+};
+
+struct peer {
+    const char *name;
+    pid_t pid;
+    int requests, answers; /* pipes */
+    char lost[80];         /* what it said after "lost:" */
+};
+
+/* Starts a program as a peer. False, with a line that says why, when it cannot be started. */
+bool peer_spawn(struct peer *peer, const char *name, char *const argv[]);
+
+/* Forks this process, as it is now, into a peer that takes its samples with `take`. */
+bool peer_fork(struct peer *peer, const char *name, double (*take)(void));
+
+/*
+ * Has it take `count` samples. Returns how many came: fewer, with a line that says why, when the peer cannot go on
+ * (or with peer->lost filled in). A wrong result ends the program.
+ */
+size_t peer_ask(struct peer *peer, struct observation *samples, size_t count);
+
+/* Ends and reaps it. A peer that was never started is fine. */
+void peer_stop(struct peer *peer);
+
+#endif
