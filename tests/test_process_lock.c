@@ -1,4 +1,4 @@
-/* test_process_lock.c: the lock between processes while nobody dies: exclusion, timeouts, who may release; cases 13 to 18. */
+/* test_process_lock.c: the lock between processes while nobody dies: exclusion, timeouts, releases; cases 13 to 18. */
 #include <math.h>
 #include <stdatomic.h>
 

@@ -11,7 +11,7 @@ static at_process_lock *lock;
 static struct {
     _Atomic bool dies_before_consistent; /* whoever recovers the lock next is killed before it is whole again */
     _Atomic int held, recovered;
-    /* Guarded by the lock: two steps of one change, equal unless a holder died between them. Volatile keeps them two steps. */
+    /* Guarded by the lock: two steps of one change, kept apart by volatile; equal unless a holder died between. */
     volatile long begun, finished;
 } * shared;
 
@@ -129,8 +129,7 @@ START_TEST(next_acquire_recovers_however_the_holder_ended) { /* fault 10 */
 }
 END_TEST
 
-START_TEST(
-    holder_that_becomes_another_program_has_lost_it) { /* fault 10; execve(2) ends the holder although the process lives */
+START_TEST(holder_that_becomes_another_program_has_lost_it) { /* fault 10; the process lives, its threads are new */
     pid_t holder = start_holder(exec_another_program);
     await(shared->held == 1);
     assert_recovered();

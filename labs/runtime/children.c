@@ -271,7 +271,7 @@ void at_processes_free(at_process **processes) {
     free(processes);
 }
 
-bool have_children(void) {
+bool children_exist(void) {
     pthread_mutex_lock(&children.mutex);
     bool any = !TAILQ_EMPTY(&children.list);
     pthread_mutex_unlock(&children.mutex);

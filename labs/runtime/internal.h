@@ -11,7 +11,7 @@
 #include "process.h"
 #include "thread.h"
 
-/* ---- thread_registry.c */
+/* ---- thread.c and thread_registry.c */
 
 /* How many forks lie between the first process and this one: a handle that bears another number was started by an ancestor. */
 extern uint32_t fork_generation;
@@ -39,10 +39,17 @@ struct launch {
     at_target *target;
     void *arg;
     bool outlives_parent;
-    pid_t launcher;           /* who forks it */
-    sigset_t mask;            /* the signal mask of the thread that asked, and so the child's */
+    void (*at_end)(void); /* what the child does when its target and its own atexit functions are done; may be NULL */
+    pid_t launcher;       /* who forks it */
+    sigset_t mask;        /* the signal mask of the thread that asked, and so the child's */
     struct identity identity; /* the child's; made here, so that the child has less to do */
 };
+
+/* Of this process. */
+extern struct identity identity;
+
+/* The identity of a child of this process. */
+struct identity identity_of_child(const char *name, bool daemon);
 
 struct launched {
     pid_t pid;
@@ -63,20 +70,6 @@ int launch_by_fork(const struct launch *launch, struct launched *launched);
 
 /* The threads of this process beside the caller, whoever started them, but for the runtime's own. */
 int count_other_threads(void);
-
-/* ---- process.c */
-
-/* Of this process. */
-extern struct identity identity;
-
-/* The identity of a child of this process. */
-struct identity identity_of_child(const char *name, bool daemon);
-
-/* Whether any child has been started here and not yet been joined. */
-bool have_children(void);
-
-/* The end of a process: joins its threads, then ends and joins its children. */
-void shut_down(void);
 
 /* ---- zygote.c */
 

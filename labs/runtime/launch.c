@@ -51,6 +51,18 @@ static struct {
     int result;
 } spawner;
 
+struct identity identity = {.name = "MainProcess", .parent_pidfd = -1};
+
+struct identity identity_of_child(const char *name, bool daemon) {
+    return (struct identity){
+        .name = name,
+        .parent_name = identity.name,
+        .daemon = daemon,
+        .parent = getpid(),
+        .parent_pidfd = -1,
+    };
+}
+
 static const struct deadline NEVER = {.never = true};
 
 /* ---- stdio and signals on both sides of the fork */
@@ -115,10 +127,13 @@ static void wait_at_gate(struct gate *gate, uint32_t ticket, pid_t launcher) {
         _exit(EXIT_FAILURE);
 }
 
+static void (*at_end)(void); /* what the launch says */
+
 /* Registered last before the target runs, so it runs after the child's own atexit functions and before any of its parent's. */
 static void end_child(int status, void *unused) {
     (void)unused;
-    shut_down();
+    if (at_end != NULL)
+        at_end();
     if (__libc_single_threaded)
         fflush(NULL);
     else
@@ -145,6 +160,7 @@ static __attribute__((noreturn)) void run_child(const struct launch *launch, str
     if (identity.parent_pidfd != launch->identity.parent_pidfd)
         close(identity.parent_pidfd); /* it was for the parent's parent */
     identity = launch->identity;
+    at_end = launch->at_end;
     on_exit(end_child, NULL);
     pthread_sigmask(SIG_SETMASK, &launch->mask, NULL);
     int code = launch->target(launch->arg);

@@ -20,20 +20,11 @@
 
 static const double GRACE = 1; /* seconds between a daemon's SIGTERM and its SIGKILL, at exit */
 
-struct identity identity = {.name = "MainProcess", .parent_pidfd = -1};
-
 static _Atomic at_fork_policy fork_policy = AT_FORK_WARN;
 static _Atomic bool has_warned;
 
-struct identity identity_of_child(const char *name, bool daemon) {
-    return (struct identity){
-        .name = name,
-        .parent_name = identity.name,
-        .daemon = daemon,
-        .parent = getpid(),
-        .parent_pidfd = -1,
-    };
-}
+/* The end of a process: joins its threads, then ends and joins its children. */
+static void shut_down(void);
 
 /* ---- handles */
 
@@ -124,6 +115,7 @@ static int launch(const at_process *process, struct launched *launched) {
         .target = process->target,
         .arg = process->arg,
         .outlives_parent = process->outlives_parent,
+        .at_end = shut_down,
         .identity = identity_of_child(process->name, process->daemon),
     };
     launch.launcher = launch.identity.parent;
@@ -290,9 +282,9 @@ static void end_children(void) {
     at_processes_free(children);
 }
 
-void shut_down(void) {
+static void shut_down(void) {
     threads_join_all();
-    if (have_children())
+    if (children_exist())
         end_children();
     at_zygote_stop();
 }

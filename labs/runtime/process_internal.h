@@ -49,6 +49,9 @@ void children_end_start(at_process *process, int error, const struct launched *l
 /* Within a call: true once the process has ended; reaps it then. */
 bool children_reap(at_process *process);
 
+/* Whether any has been started here whose handle is still needed. */
+bool children_exist(void);
+
 /* Reaps and frees those that have ended and that nobody will join any more. */
 void children_reap_abandoned(void);
 

@@ -1,9 +1,8 @@
 /*
  * thread.c: threads: their handles, start, join and end; see thread.h.
  *
- * A handle is counted: its user holds it once, the thread itself while it runs, and each call while it uses it. pthread_join can
- * neither be timed nor repeated nor shared, so a join with a deadline waits for `state` first, and whoever then calls pthread_join
- * does so under `join_mutex`.
+ * pthread_join can neither be timed nor repeated nor shared, so a join with a deadline waits for `state` first, and whoever then calls
+ * pthread_join does so under `join_mutex`.
  */
 #include "thread.h"
 
@@ -13,26 +12,12 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "clock.h"
 #include "error.h"
 #include "thread_internal.h"
 #include "wait.h"
 
 static at_excepthook *_Atomic excepthook;
-
-void thread_acquire(at_thread *thread) {
-    atomic_fetch_add_explicit(&thread->references, 1, memory_order_relaxed);
-}
-
-/* Release and acquire: all that others did with the handle comes before it is freed. */
-void thread_release(at_thread *thread) {
-    if (atomic_fetch_sub_explicit(&thread->references, 1, memory_order_acq_rel) > 1)
-        return;
-    bool started = thread->kind == STARTED_HERE && atomic_load(&thread->state) != NEW;
-    if (started && !thread->joined && thread->generation == fork_generation)
-        pthread_detach(thread->pthread);
-    pthread_mutex_destroy(&thread->join_mutex);
-    free(thread);
-}
 
 /* Finds "paint" in ".target = paint, .arg = &a": the text of the options is all that C leaves of the function's name. */
 static int target_name(const char *source, const char **name) {
@@ -115,14 +100,6 @@ static void *run(void *arg) {
     return NULL;
 }
 
-void thread_finish(at_thread *thread) {
-    registry_remove(thread);
-    /* Release: what the thread did is seen by whoever finds it finished (await_finish, at_thread_is_alive). */
-    if (atomic_exchange_explicit(&thread->state, FINISHED, memory_order_release) == WATCHED)
-        futex_wake(&thread->state, INT32_MAX, FUTEX_OF_PROCESS);
-    thread_release(thread);
-}
-
 static int create(at_thread *thread) {
     pthread_attr_t attributes;
     int error = pthread_attr_init(&attributes);
@@ -136,6 +113,15 @@ static int create(at_thread *thread) {
         atomic_store(&thread->ident, (uint64_t)thread->pthread);
     pthread_attr_destroy(&attributes);
     return -error;
+}
+
+void threads_join_all(void) {
+    at_thread *thread;
+    int error = 0;
+    while (error == 0 && (thread = registry_next_to_join()) != NULL) {
+        error = at_thread_join(thread, AT_FOREVER); /* an error: it is joining us, so nobody would ever end */
+        thread_release(thread);
+    }
 }
 
 static void join_at_exit(void) {

@@ -41,6 +41,9 @@ extern _Thread_local at_thread *current_thread;
 /* The main thread: the one that runs main, or in a forked child the one that forked. */
 extern at_thread *main_thread;
 
+/* ---- thread_registry.c, all of it */
+
+/* Counts one more, and one less, who use the handle. */
 void thread_acquire(at_thread *thread);
 void thread_release(at_thread *thread);
 
@@ -48,10 +51,10 @@ void thread_release(at_thread *thread);
 void registry_add(at_thread *thread);
 void registry_remove(at_thread *thread);
 
-/* Makes `thread` the calling thread's handle; when that thread ends, thread_finish is called with it. 0 or -errno. */
+/* Makes `thread` the calling thread's handle, which when that thread ends is taken off, finished and released. 0 or -errno. */
 int registry_adopt(at_thread *thread);
 
-/* The last thing that a thread does here. */
-void thread_finish(at_thread *thread);
+/* The first thread on the list that has to be joined before the process may end, counted; NULL when there is none. */
+at_thread *registry_next_to_join(void);
 
 #endif

@@ -1,11 +1,15 @@
-/* thread_registry.c: which threads run, which one asks, and who is left after a fork; see thread.h. */
+/*
+ * thread_registry.c: which threads run, which one asks, and who is left after a fork; see thread.h.
+ *
+ * A handle is counted: its user holds it once, the thread itself while it runs, and each call while it uses it.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "thread_internal.h"
+#include "wait.h"
 
 uint32_t fork_generation;
 _Thread_local at_thread *current_thread;
@@ -21,6 +25,21 @@ static struct {
 } registry = {.mutex = PTHREAD_MUTEX_INITIALIZER, .threads = TAILQ_HEAD_INITIALIZER(registry.threads)};
 
 static pthread_key_t end_of_thread; /* its destructor runs however a thread ends: by return or by pthread_exit */
+
+void thread_acquire(at_thread *thread) {
+    atomic_fetch_add_explicit(&thread->references, 1, memory_order_relaxed);
+}
+
+/* Release and acquire: all that others did with the handle comes before it is freed. */
+void thread_release(at_thread *thread) {
+    if (atomic_fetch_sub_explicit(&thread->references, 1, memory_order_acq_rel) > 1)
+        return;
+    bool started = thread->kind == STARTED_HERE && atomic_load(&thread->state) != NEW;
+    if (started && !thread->joined && thread->generation == fork_generation)
+        pthread_detach(thread->pthread);
+    pthread_mutex_destroy(&thread->join_mutex);
+    free(thread);
+}
 
 void registry_add(at_thread *thread) {
     pthread_mutex_lock(&registry.mutex);
@@ -44,9 +63,15 @@ int registry_adopt(at_thread *thread) {
     return -error;
 }
 
-static void end_thread(void *thread) {
+/* The last thing that a thread does here. */
+static void end_thread(void *handle) {
+    at_thread *thread = handle;
     current_thread = NULL;
-    thread_finish(thread);
+    registry_remove(thread);
+    /* Release: what the thread did is seen by whoever finds it finished (await_finish, at_thread_is_alive). */
+    if (atomic_exchange_explicit(&thread->state, FINISHED, memory_order_release) == WATCHED)
+        futex_wake(&thread->state, INT32_MAX, FUTEX_OF_PROCESS);
+    thread_release(thread);
 }
 
 size_t at_active_count(void) {
@@ -79,8 +104,7 @@ void at_threads_free(at_thread **threads) {
     free(threads);
 }
 
-/* The first thread that has to be joined before the process may end, counted; NULL when there is none. */
-static at_thread *next_to_join(void) {
+at_thread *registry_next_to_join(void) {
     at_thread *thread;
     pthread_mutex_lock(&registry.mutex);
     TAILQ_FOREACH(thread, &registry.threads, registered)
@@ -90,15 +114,6 @@ static at_thread *next_to_join(void) {
         thread_acquire(thread);
     pthread_mutex_unlock(&registry.mutex);
     return thread;
-}
-
-void threads_join_all(void) {
-    at_thread *thread;
-    int error = 0;
-    while (error == 0 && (thread = next_to_join()) != NULL) {
-        error = at_thread_join(thread, AT_FOREVER); /* an error: it is joining us, so nobody would ever end */
-        thread_release(thread);
-    }
 }
 
 /* A handle for a thread that is not ours: it lives until that thread ends. */
