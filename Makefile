@@ -52,7 +52,7 @@ say = $(if $(quiet),@printf '  %-4s %s\n' $1 $2)
 LAUNCH := $(if $(SAN),$(shell [ "$$(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 32)" -le 28 ] || \
               ! setarch -R true 2>/dev/null || echo setarch -R))
 # A child forked while threads run may start threads of its own, as our labs' do.
-export TSAN_OPTIONS := die_after_fork=0:$(TSAN_OPTIONS)
+export TSAN_OPTIONS := die_after_fork=0:atexit_sleep_ms=0:$(TSAN_OPTIONS)
 
 # Sources and what becomes of them --------------------------------------------------------------------------------
 

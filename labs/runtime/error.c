@@ -33,6 +33,8 @@ const char *at_strerror(int code) {
         return "no zygote; call at_zygote_start first thing in main";
     case -EDEADLK:
         return "it would wait for itself for ever; let another thread do it";
+    case -ETIMEDOUT:
+        return "not within the time given; wait longer, or AT_FOREVER";
     case -EOVERFLOW:
         return "too many seconds; AT_FOREVER waits without end";
     case -EMFILE:

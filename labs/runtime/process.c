@@ -49,7 +49,9 @@ at_process *at_process_create(const at_process_options *options) {
         name = generated;
     }
     size_t name_size = strlen(name) + 1;
-    at_process *process = malloc(sizeof *process + options->arg_size + name_size);
+    size_t size;
+    bool too_large = __builtin_add_overflow(sizeof(at_process) + name_size, options->arg_size, &size);
+    at_process *process = too_large ? NULL : malloc(size);
     if (process == NULL)
         return NULL;
     *process = (at_process){

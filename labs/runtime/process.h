@@ -39,9 +39,10 @@ AT_API void at_process_free(at_process *process);
 
 /*
  * Starts it (Process.start): when this returns 0 the child exists and will run its target; on an error no trace of it is left
- * and the target has not run. stdout and stderr are flushed first. In the child: HUP, INT, QUIT, TERM and CHLD have no handler any more (others are inherited, as by fork), the
- * thread that runs the target is the main thread, `return` and exit() run the child's own atexit functions and none of the
- * parent's, and a target that returns a negative code has its text printed on stderr and exit code 1.
+ * and the target has not run. stdout and stderr are flushed first; other streams are the caller's to flush, or what they hold
+ * is written twice. In the child: the thread that runs the target is the main thread; HUP, INT, QUIT, TERM and CHLD have no handler
+ * any more, while others are inherited; `return` and exit() run the child's own atexit functions and none of the parent's; a target
+ * that returns a negative code has its text printed on stderr and exit code 1.
  * Errors: AT_ENOTARGET; AT_ESTARTED; AT_ECLOSED; AT_EDAEMON; AT_ETHREADS (at_set_fork_policy); AT_ENOZYGOTE;
  * -EAGAIN, -ENOMEM, -EMFILE, -ENFILE from the system, and then the handle may be started later; -EINVAL for NULL
  * (memory was short); -E2BIG for a copied argument of more than 64 KiB by the zygote.
@@ -114,7 +115,7 @@ typedef enum at_fork_policy {
 AT_API at_fork_policy at_set_fork_policy(at_fork_policy policy);
 
 /*
- * At exit, in this order: threads that are not daemons are joined; daemon children are sent SIGTERM, and SIGKILL a second later
+ * At exit, when the atexit functions registered after the first start have run, in this order: threads that are not daemons are joined; daemon children are sent SIGTERM, and SIGKILL a second later
  * if need be; the other children are joined.
  */
 

@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "error.h"
 #include "shared.h"
+#include "tsan.h"
 #include "wait.h"
 
 struct at_process_lock {
@@ -49,7 +50,9 @@ static int lock_until(pthread_mutex_t *mutex, double timeout) {
 int at_process_lock_acquire(at_process_lock *lock, double timeout) {
     if (lock == NULL)
         return -EINVAL;
-    int error = timeout == AT_FOREVER ? pthread_mutex_lock(&lock->mutex) : lock_until(&lock->mutex, timeout);
+    int error = timeout == AT_FOREVER ? tsan_hidden_lock(&lock->mutex) : lock_until(&lock->mutex, timeout);
+    if (error == 0 || error == EOWNERDEAD)
+        tsan_acquired(&lock->mutex);
     if (error != EOWNERDEAD)
         return -error;
     /* From here on the mutex is whole again; a death before this line leaves it to the next acquire, in the same state. */
@@ -58,6 +61,6 @@ int at_process_lock_acquire(at_process_lock *lock, double timeout) {
 }
 
 void at_process_lock_release(at_process_lock *lock) {
-    if (lock == NULL || pthread_mutex_unlock(&lock->mutex) != 0)
+    if (lock == NULL || tsan_hidden_unlock(&lock->mutex) != 0)
         at_fatal("at_process_lock_release: this thread does not hold this lock; only its holder releases it");
 }

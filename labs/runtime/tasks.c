@@ -6,15 +6,14 @@
 #include <sys/stat.h>
 
 #include "internal.h"
+#include "tsan.h"
 
-#ifdef __SANITIZE_THREAD__ /* gcc says it so, clang as below */
-#define UNDER_TSAN
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UNDER_TSAN
-#endif
-#endif
-
+#ifdef UNDER_TSAN
+/* ThreadSanitizer has threads of its own: count those that the runtime knows. */
+int count_tasks(void) {
+    return (int)at_active_count();
+}
+#else
 static const unsigned EXITING = 0x4; /* the kernel's PF_EXITING, set before pthread_join returns */
 
 /* False for a thread that is ending, or gone. proc_pid_stat(5) */
@@ -33,9 +32,6 @@ static bool is_running(const char *task) {
 }
 
 int count_tasks(void) {
-#ifdef UNDER_TSAN
-    return (int)at_active_count(); /* ThreadSanitizer has threads of its own: count those that the runtime knows */
-#else
     struct stat folder;
     if (__libc_single_threaded || (stat("/proc/self/task", &folder) == 0 && folder.st_nlink == 2 + 1))
         return 1; /* a task is a folder, which links to the one above it; this look is cheap, but sees ending threads too */
@@ -47,5 +43,5 @@ int count_tasks(void) {
         count += entry->d_name[0] != '.' && is_running(entry->d_name);
     closedir(tasks);
     return count;
-#endif
 }
+#endif

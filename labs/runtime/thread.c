@@ -19,15 +19,35 @@
 
 static at_excepthook *_Atomic excepthook;
 
-/* Finds "paint" in ".target = paint, .arg = &a": the text of the options is all that C leaves of the function's name. */
+/* Where the value of .target begins in the text of the options, or NULL. */
+static const char *target_value(const char *source) {
+    static const char MEMBER[] = ".target";
+    for (const char *text = source; text != NULL && (text = strstr(text, MEMBER)) != NULL; text++) {
+        const char *after = text + strlen(MEMBER);
+        after += strspn(after, " \t\n");
+        if (*after == '=' && (text == source || strchr(", \t\n", text[-1]) != NULL))
+            return after + 1;
+    }
+    return NULL;
+}
+
+/*
+ * Finds "paint" in ".target = paint, .arg = &a": the text of the options is all that C leaves of the function's name. It is the last name of
+ * the value: casts, & and parentheses come before. Returns its length, 0 without one.
+ */
 static int target_name(const char *source, const char **name) {
-    const char *text = source != NULL ? strstr(source, ".target") : NULL;
-    if (text == NULL)
-        return 0;
-    text += strlen(".target");
-    text += strspn(text, " \t\n=&");
-    *name = text;
-    return (int)strcspn(text, ", \t\n)");
+    static const char NAME[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+    const char *text = target_value(source);
+    int length = 0;
+    while (text != NULL && *text != '\0' && *text != ',') {
+        size_t run = strspn(text, NAME);
+        if (run > 0) {
+            *name = text;
+            length = (int)run;
+        }
+        text += run > 0 ? run : 1;
+    }
+    return length;
 }
 
 /* The name of a thread whose options have none. */
@@ -37,7 +57,7 @@ static void default_name(char *text, size_t size, const char *source) {
     const char *target = NULL;
     int length = target_name(source, &target);
     if (length > 0)
-        snprintf(text, size, "Thread-%u (%.*s)", number, length, target);
+        snprintf(text, size, "Thread-%u (%.*s)", number, length < 100 ? length : 100, target);
     else
         snprintf(text, size, "Thread-%u", number);
 }
@@ -51,7 +71,9 @@ at_thread *at_thread_create(const at_thread_options *options) {
     }
     size_t name_size = strlen(name) + 1;
     at_thread *creator = at_current_thread();
-    at_thread *thread = malloc(sizeof *thread + options->arg_size + name_size);
+    size_t size;
+    bool too_large = __builtin_add_overflow(sizeof(at_thread) + name_size, options->arg_size, &size);
+    at_thread *thread = too_large ? NULL : malloc(size);
     if (thread == NULL || creator == NULL) {
         free(thread);
         return NULL;
@@ -117,9 +139,9 @@ static int create(at_thread *thread) {
 
 void threads_join_all(void) {
     at_thread *thread;
-    int error = 0;
-    while (error == 0 && (thread = registry_next_to_join()) != NULL) {
-        error = at_thread_join(thread, AT_FOREVER); /* an error: it is joining us, so nobody would ever end */
+    while ((thread = registry_next_to_join()) != NULL) {
+        if (at_thread_join(thread, AT_FOREVER) != 0)
+            registry_pass_over(thread); /* it is joining us, so neither would ever end */
         thread_release(thread);
     }
 }
@@ -139,9 +161,11 @@ int at_thread_start(at_thread *thread) {
         return AT_ESTARTED;
     pthread_once(&once, join_at_exit);
     pthread_mutex_lock(&thread->join_mutex); /* so that whoever joins it at once finds `pthread` */
-    thread_acquire(thread);                  /* the thread's own, released by thread_finish */
+    thread_acquire(thread); /* this call's: the thread may free the handle before we are done with it */
+    thread_acquire(thread); /* the thread's own, released by thread_finish */
+    thread->generation = fork_generation;
+    atomic_store(&thread->state, RUNNING); /* before it is listed: who finds it there can join it */
     registry_add(thread);
-    atomic_store(&thread->state, RUNNING);
     int error = create(thread);
     if (error != 0) {
         registry_remove(thread);
@@ -151,6 +175,7 @@ int at_thread_start(at_thread *thread) {
     pthread_mutex_unlock(&thread->join_mutex);
     if (error != 0)
         thread_release(thread);
+    thread_release(thread);
     return error;
 }
 
@@ -203,8 +228,12 @@ int at_thread_join(at_thread *thread, double timeout) {
     thread_acquire(thread);
     if (!deadline.never)
         error = await_finish(thread, &deadline);
+    else
+        error = registry_begin_wait(thread);
     if (error == 0)
         error = await_thread(thread);
+    if (deadline.never)
+        registry_end_wait();
     thread_release(thread);
     return error;
 }

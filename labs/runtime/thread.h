@@ -53,7 +53,7 @@ AT_API int at_thread_start(at_thread *thread) AT_MUST_CHECK;
  */
 AT_API int at_thread_join(at_thread *thread, double timeout) AT_MUST_CHECK;
 
-/* True from at_thread_start until its target has returned (Thread.is_alive). */
+/* True from at_thread_start until its target has returned and its TLS destructors have run (Thread.is_alive). */
 AT_API bool at_thread_is_alive(const at_thread *thread);
 
 /* Its name (Thread.name), NULL for NULL. Valid as long as the handle. */
@@ -101,7 +101,8 @@ typedef void at_excepthook(at_thread *thread, int code);
 AT_API at_excepthook *at_set_excepthook(at_excepthook *hook);
 
 /*
- * At exit, the threads that are not daemons are joined first. After a fork only the thread that forked is left: it becomes the
+ * At exit, the threads that are not daemons are joined: after the atexit functions that were registered later than the first start, before
+ * those registered earlier. After a fork only the thread that forked is left: it becomes the
  * main thread, and every other handle is no longer alive.
  */
 

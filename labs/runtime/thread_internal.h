@@ -31,7 +31,9 @@ struct at_thread {
     pthread_t pthread;
     bool joined;
 
-    TAILQ_ENTRY(at_thread) registered;             /* guarded by the registry's mutex */
+    TAILQ_ENTRY(at_thread) registered; /* guarded by the registry's mutex, as the next two */
+    at_thread *joining;                /* whom this one waits for without a deadline */
+    bool passed_over;                  /* at exit: it cannot be joined, as it waits for the thread that exits */
     _Alignas(max_align_t) unsigned char storage[]; /* the copied argument, then the name */
 };
 
@@ -50,6 +52,16 @@ void thread_release(at_thread *thread);
 /* Puts it on the list of those that run, as one of this process; takes it off. */
 void registry_add(at_thread *thread);
 void registry_remove(at_thread *thread);
+
+/*
+ * Notes that the calling thread is about to wait for `thread` without a deadline: 0, or -EDEADLK when that thread waits, through
+ * however many others, for the caller. glibc's pthread_join does not see such circles.
+ */
+int registry_begin_wait(at_thread *thread);
+void registry_end_wait(void);
+
+/* Leaves it out of registry_next_to_join from now on. */
+void registry_pass_over(at_thread *thread);
 
 /* Makes `thread` the calling thread's handle, which when that thread ends is taken off, finished and released. 0 or -errno. */
 int registry_adopt(at_thread *thread);

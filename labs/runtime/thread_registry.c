@@ -63,15 +63,45 @@ int registry_adopt(at_thread *thread) {
     return -error;
 }
 
-/* The last thing that a thread does here. */
+int registry_begin_wait(at_thread *thread) {
+    int error = 0;
+    if (current_thread == NULL)
+        return 0; /* whom nobody can join */
+    pthread_mutex_lock(&registry.mutex);
+    for (at_thread *next = thread; next != NULL && error == 0; next = next->joining)
+        if (next == current_thread)
+            error = -EDEADLK;
+    if (error == 0)
+        current_thread->joining = thread;
+    pthread_mutex_unlock(&registry.mutex);
+    return error;
+}
+
+void registry_end_wait(void) {
+    if (current_thread == NULL)
+        return;
+    pthread_mutex_lock(&registry.mutex);
+    current_thread->joining = NULL;
+    pthread_mutex_unlock(&registry.mutex);
+}
+
+/* The last thing that a thread does here: in the second round of destructors, so after those of the thread's own keys. pthread_key_create(3) */
 static void end_thread(void *handle) {
+    static _Thread_local bool is_second_round;
     at_thread *thread = handle;
+    if (!is_second_round) {
+        is_second_round = true;
+        if (pthread_setspecific(end_of_thread, thread) == 0)
+            return;
+    }
+    is_second_round = false;
     current_thread = NULL;
     registry_remove(thread);
     /* Release: what the thread did is seen by whoever finds it finished (await_finish, at_thread_is_alive). */
     if (atomic_exchange_explicit(&thread->state, FINISHED, memory_order_release) == WATCHED)
         futex_wake(&thread->state, INT32_MAX, FUTEX_OF_PROCESS);
-    thread_release(thread);
+    if (thread != main_thread) /* at_main_thread's handle outlives its thread */
+        thread_release(thread);
 }
 
 size_t at_active_count(void) {
@@ -104,11 +134,18 @@ void at_threads_free(at_thread **threads) {
     free(threads);
 }
 
+void registry_pass_over(at_thread *thread) {
+    pthread_mutex_lock(&registry.mutex);
+    thread->passed_over = true;
+    pthread_mutex_unlock(&registry.mutex);
+}
+
 at_thread *registry_next_to_join(void) {
     at_thread *thread;
     pthread_mutex_lock(&registry.mutex);
     TAILQ_FOREACH(thread, &registry.threads, registered)
-    if (thread->kind == STARTED_HERE && !thread->daemon && thread != current_thread && thread != main_thread)
+    if (thread->kind == STARTED_HERE && !thread->daemon && thread != current_thread && thread != main_thread &&
+        !thread->passed_over)
         break;
     if (thread != NULL)
         thread_acquire(thread);
