@@ -108,9 +108,10 @@ $(LIBRARY): $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o)
 	$(quiet)$(OBJCOPY) --localize-hidden $(@:.a=.o)
 	$(quiet)$(AR) rcs $@ $(@:.a=.o)
 
+# Never unloaded: threads that are ending, and forks, still call into it.
 $(SHARED_LIBRARY): $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o)
 	$(call say,LD,$@)
-	$(quiet)$(CC) $(LINK) -shared -Wl,-soname,libatelier.so.0 -o $@ $^
+	$(quiet)$(CC) $(LINK) -shared -Wl,-soname,libatelier.so.0,-z,nodelete -o $@ $^
 	@ln -sf $(@F) $@.0
 
 $(LAB_PROGRAMS) $(BENCH_PROGRAMS) $(TEST_PROGRAMS): %: %.o $(LIBRARY)

@@ -118,6 +118,7 @@ void children_end_start(at_process *process, int error, const struct launched *l
     if (error == 0) {
         process->pid = launched->pid;
         process->pidfd = launched->pidfd;
+        process->zygote = launched->zygote;
         TAILQ_INSERT_TAIL(&children.list, process, listed);
         children.abandoned += process->abandoned;
     }
@@ -162,19 +163,24 @@ static bool is_readable(int pidfd) {
 static enum fate reap_by_zygote(const at_process *process, int *status) {
     if (!is_readable(process->pidfd))
         return ALIVE;
-    return zygote_reap(process->pid, status) == 0 ? ENDED : LOST;
+    return zygote_reap(process->pid, process->zygote, status) == 0 ? ENDED : LOST;
 }
 
 /* The status of a child that somebody else reaped. */
 static bool remembered_status(int pidfd, int *status) {
     struct deadline moment;
-    deadline_after(1, NEGATIVE_POLLS, &moment);
-    await_descriptor(pidfd, POLLHUP, &moment); /* the reaping is complete, so there is something to remember */
-    struct pidfd_info_v0 info = {.mask = PIDFD_EXIT};
-    if (ioctl(pidfd, PIDFD_GET_INFO_V0, &info) != 0 || (info.mask & PIDFD_EXIT) == 0)
-        return false;
-    *status = info.wait_status;
-    return true;
+    deadline_after(0.1, NEGATIVE_POLLS, &moment);
+    for (;;) {
+        struct pidfd_info_v0 info = {.mask = PIDFD_EXIT};
+        if (ioctl(pidfd, PIDFD_GET_INFO_V0, &info) != 0)
+            return false; /* an older kernel: do not wait for what it never says */
+        if (info.mask & PIDFD_EXIT) {
+            *status = info.wait_status;
+            return true;
+        }
+        if (await_descriptor(pidfd, POLLHUP, &moment) != 0) /* until the reaping is complete */
+            return false;
+    }
 }
 
 /* Whether it has ended; then its status is recorded for good. With the mutex held. */
@@ -298,9 +304,7 @@ static void after_fork_in_parent(void) {
 static void after_fork_in_child(void) {
     at_process *process;
     while ((process = TAILQ_FIRST(&children.list)) != NULL) {
-        process->calls = 0;
         unlist(process);
-        tidy(process);
     }
     pthread_mutex_unlock(&children.mutex); /* this thread locked it in before_fork */
 }

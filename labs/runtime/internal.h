@@ -21,8 +21,9 @@ void threads_join_all(void);
 
 /* ---- tasks.c */
 
-/* The threads of this process that the kernel knows, but for those that are ending. */
-int count_tasks(void);
+/* The threads of this process beside the caller, whoever started them, but for those that are ending and for the spawner. */
+int count_other_threads(void);
+extern _Atomic bool has_spawner; /* spawner.c says */
 
 /* ---- launch.c: how a child comes to be */
 
@@ -39,9 +40,8 @@ struct launch {
     at_target *target;
     void *arg;
     bool outlives_parent;
-    void (*at_end)(void); /* what the child does when its target and its own atexit functions are done; may be NULL */
-    pid_t launcher;       /* who forks it */
-    sigset_t mask;        /* the signal mask of the thread that asked, and so the child's */
+    pid_t launcher;           /* who forks it */
+    sigset_t mask;            /* the signal mask of the thread that asked, and so the child's */
     struct identity identity; /* the child's; made here, so that the child has less to do */
 };
 
@@ -54,6 +54,7 @@ struct identity identity_of_child(const char *name, bool daemon);
 struct launched {
     pid_t pid;
     int pidfd;
+    uint32_t zygote; /* which zygote's child it is: a pid means nothing to the next one */
 };
 
 /*
@@ -65,11 +66,13 @@ int launch_begin(const struct launch *launch, struct launched *launched);
 /* Lets the child go on; or makes it end without having run anything, and reaps it. */
 void launch_finish(struct launched *launched, bool go);
 
-/* Both, from a thread that lives as long as the process: the main thread itself, or one kept for this. */
-int launch_by_fork(const struct launch *launch, struct launched *launched);
+/* What a process does at its end, when its own atexit functions are done; process.c sets it. */
+extern void (*end_of_process)(void);
 
-/* The threads of this process beside the caller, whoever started them, but for the runtime's own. */
-int count_other_threads(void);
+/* ---- spawner.c: which thread forks */
+
+/* Begins and finishes a launch, from a thread that lives as long as the process: the main thread itself, or one kept for this. */
+int launch_by_fork(const struct launch *launch, struct launched *launched);
 
 /* ---- zygote.c */
 
@@ -77,6 +80,6 @@ int count_other_threads(void);
 int zygote_launch(const struct launch *launch, size_t arg_size, struct launched *launched);
 
 /* The wait status of a child of the zygote's that has ended (waitpid(2)): 0 or a negative code. */
-int zygote_reap(pid_t pid, int *status);
+int zygote_reap(pid_t pid, uint32_t zygote, int *status);
 
 #endif

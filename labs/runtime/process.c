@@ -23,9 +23,6 @@ static const double GRACE = 1; /* seconds between a daemon's SIGTERM and its SIG
 static _Atomic at_fork_policy fork_policy = AT_FORK_WARN;
 static _Atomic bool has_warned;
 
-/* The end of a process: joins its threads, then ends and joins its children. */
-static void shut_down(void);
-
 /* ---- handles */
 
 /* "Process-2", or in a child "Process-1:2", as Python counts them. */
@@ -117,7 +114,6 @@ static int launch(const at_process *process, struct launched *launched) {
         .target = process->target,
         .arg = process->arg,
         .outlives_parent = process->outlives_parent,
-        .at_end = shut_down,
         .identity = identity_of_child(process->name, process->daemon),
     };
     launch.launcher = launch.identity.parent;
@@ -128,10 +124,8 @@ static int launch(const at_process *process, struct launched *launched) {
     return error != 0 ? error : launch_by_fork(&launch, launched);
 }
 
-static pthread_key_t end_of_main;
-
 static void shut_down_at_exit(void) {
-    atexit(shut_down);
+    atexit(end_of_process);
 }
 
 int at_process_start(at_process *process) {
@@ -143,8 +137,6 @@ int at_process_start(at_process *process) {
     if (error != 0)
         return error;
     pthread_once(&once, shut_down_at_exit);
-    if (at_current_thread() == at_main_thread())
-        pthread_setspecific(end_of_main, process);
     children_reap_abandoned();
     error = launch(process, &launched);
     children_end_start(process, error, &launched);
@@ -284,17 +276,12 @@ static void end_children(void) {
     at_processes_free(children);
 }
 
+/* The end of a process. */
 static void shut_down(void) {
     threads_join_all();
     if (children_exist())
         end_children();
     at_zygote_stop();
-}
-
-/* pthread_exit in main: with that thread its children would die, so for them it is the end of the process. */
-static void end_main(void *unused) {
-    (void)unused;
-    shut_down();
 }
 
 static void after_fork_in_child(void) {
@@ -303,6 +290,6 @@ static void after_fork_in_child(void) {
 }
 
 static __attribute__((constructor)) void initialise(void) {
-    pthread_key_create(&end_of_main, end_main);
+    end_of_process = shut_down;
     pthread_atfork(NULL, NULL, after_fork_in_child);
 }

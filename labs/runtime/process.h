@@ -15,23 +15,24 @@ typedef struct at_process at_process;
 
 /* How a child comes to be (multiprocessing.set_start_method). */
 typedef enum at_start_method {
-    AT_START_FORK, /* a fork of the caller: it sees all that the caller has; its cost grows with the caller's memory */
+    AT_START_FORK, /* a fork of this process: it sees all memory as it is now; its cost grows with that */
     AT_START_ZYGOTE, /* a fork of the zygote (zygote.h): small, without threads; it sees what was there at at_zygote_start */
 } at_start_method;
 
 typedef struct at_process_options {
     at_target *target; /* what the child calls; what it returns is the exit code (0 to 255) */
-    const void *arg;   /* what it is called with: the pointer itself... */
+    const void *arg;   /* what it is called with: the pointer itself, not to the stack of a thread but main... */
     size_t arg_size;   /* ...or, when above 0, a copy of that many bytes. With the zygote only a copy travels */
     const char *name;  /* NULL or "": "Process-N"; copied */
     int daemon;        /* true: terminated when the parent exits, and may not have children itself */
     at_start_method start_method; /* AT_START_FORK when left out */
-    bool outlives_parent;         /* left out: killed by the kernel when the parent dies, however it dies */
+    bool outlives_parent; /* left out: killed by the kernel when the parent dies, however it dies (see the end) */
 } at_process_options;
 
 /*
  * A new process, not started (multiprocessing.Process). NULL only when memory is short; what else is wrong with it, at_process_start
- * says. The caller frees the handle with at_process_free, at any time: a child that still runs goes on, and is waited for at exit.
+ * says. The caller frees the handle with at_process_free, at any time: a child that still runs goes on, is reaped at the next start or list
+ * after its end, and is waited for at exit.
  */
 #define at_process_new(...) at_process_create(&(at_process_options){__VA_ARGS__})
 AT_API at_process *at_process_create(const at_process_options *options);
@@ -39,8 +40,8 @@ AT_API void at_process_free(at_process *process);
 
 /*
  * Starts it (Process.start): when this returns 0 the child exists and will run its target; on an error no trace of it is left
- * and the target has not run. stdout and stderr are flushed first; other streams are the caller's to flush, or what they hold
- * is written twice. In the child: the thread that runs the target is the main thread; HUP, INT, QUIT, TERM and CHLD have no handler
+ * and the target has not run. What stdio's streams hold is written first; where other threads run, what stdout and stderr hold, and
+ * other streams are the caller's to flush. In the child: the thread that runs the target is the main thread; HUP, INT, QUIT, TERM and CHLD have no handler
  * any more, while others are inherited; `return` and exit() run the child's own atexit functions and none of the parent's; a target
  * that returns a negative code has its text printed on stderr and exit code 1.
  * Errors: AT_ENOTARGET; AT_ESTARTED; AT_ECLOSED; AT_EDAEMON; AT_ETHREADS (at_set_fork_policy); AT_ENOZYGOTE;
@@ -113,6 +114,11 @@ typedef enum at_fork_policy {
 
 /* Sets that for this process and the children that it forks from now on. Returns what was set before. */
 AT_API at_fork_policy at_set_fork_policy(at_fork_policy policy);
+
+/*
+ * The kernel's tie to the parent ends when the child changes its user id or executes a set-user-id program. For a child that a thread other than
+ * main started, the parent is dead, too, once it executes another program.
+ */
 
 /*
  * At exit, when the atexit functions registered after the first start have run, in this order: threads that are not daemons are joined; daemon children are sent SIGTERM, and SIGKILL a second later

@@ -22,14 +22,15 @@ struct at_process {
     enum { UNSTARTED, STARTING, STARTED } stage;
     uint32_t generation; /* the fork_generation of the process that started it */
     pid_t pid;
-    int pidfd;      /* -1 when there is none to close */
-    bool ended;     /* reaped: `known` and `exitcode` are for ever */
-    bool known;     /* false: somebody else took the status */
-    int exitcode;   /* minus the signal, when one killed it */
-    bool is_parent; /* the handle of at_parent_process: no child, and on no list */
-    bool closed;    /* at_process_close has been called */
-    bool abandoned; /* at_process_free has been called */
-    unsigned calls; /* that use it just now, and lists that hold it: it stays until they are over */
+    uint32_t zygote; /* as struct launched's */
+    int pidfd;       /* -1 when there is none to close */
+    bool ended;      /* reaped: `known` and `exitcode` are for ever */
+    bool known;      /* false: somebody else took the status */
+    int exitcode;    /* minus the signal, when one killed it */
+    bool is_parent;  /* the handle of at_parent_process: no child, and on no list */
+    bool closed;     /* at_process_close has been called */
+    bool abandoned;  /* at_process_free has been called */
+    unsigned calls;  /* that use it just now, and lists that hold it: it stays until they are over */
 
     TAILQ_ENTRY(at_process) listed;                /* as long as it has a pidfd */
     _Alignas(max_align_t) unsigned char storage[]; /* the copied argument, then the name */

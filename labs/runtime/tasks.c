@@ -8,9 +8,11 @@
 #include "internal.h"
 #include "tsan.h"
 
+_Atomic bool has_spawner;
+
 #ifdef UNDER_TSAN
 /* ThreadSanitizer has threads of its own: count those that the runtime knows. */
-int count_tasks(void) {
+static int count_tasks(void) {
     return (int)at_active_count();
 }
 #else
@@ -31,7 +33,7 @@ static bool is_running(const char *task) {
     return after_name != NULL && sscanf(after_name, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && !(flags & EXITING);
 }
 
-int count_tasks(void) {
+static int count_tasks(void) {
     struct stat folder;
     if (__libc_single_threaded || (stat("/proc/self/task", &folder) == 0 && folder.st_nlink == 2 + 1))
         return 1; /* a task is a folder, which links to the one above it; this look is cheap, but sees ending threads too */
@@ -45,3 +47,8 @@ int count_tasks(void) {
     return count;
 }
 #endif
+
+int count_other_threads(void) {
+    int others = count_tasks() - 1 - has_spawner;
+    return others > 0 ? others : 0; /* without /proc only the registered are counted, and not the spawner */
+}

@@ -15,11 +15,13 @@
 #include "zygote.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,6 +32,9 @@
 #include "wait.h"
 
 enum { ARGUMENT_MAX = 64 * 1024 };
+
+/* A zygote that does not answer in this time has been stopped, or worse: it is as good as dead. It needs a millisecond. */
+static const struct timeval PATIENCE = {.tv_sec = 5};
 
 struct request {
     enum { LAUNCH, REAP } kind;
@@ -49,7 +54,8 @@ static struct {
     struct at_lock lock; /* one conversation at a time; guards all below */
     int socket;          /* the parent's end; -1 without a zygote */
     struct launched process;
-    int served; /* the zygote's own end, in the zygote; its children must not have it */
+    uint32_t number; /* how many there have been */
+    int served;      /* the zygote's own end, in the zygote; its children must not have it */
 } zygote = {.socket = -1, .served = -1};
 
 /* ---- messages, whole or not at all: SOCK_SEQPACKET */
@@ -58,11 +64,11 @@ static struct {
 static int send_message(int socket, const struct msghdr *message) {
     while (sendmsg(socket, message, MSG_NOSIGNAL) < 0)
         if (errno != EINTR)
-            return errno == EPIPE || errno == ECONNRESET ? AT_ENOZYGOTE : -errno;
+            return errno == EPIPE || errno == ECONNRESET || errno == EAGAIN ? AT_ENOZYGOTE : -errno;
     return 0;
 }
 
-/* The number of bytes received, 0 when the other side is gone. */
+/* The number of bytes received, 0 when the other side is gone or does not answer. */
 static size_t receive_message(int socket, struct msghdr *message) {
     ssize_t received;
     while ((received = recvmsg(socket, message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
@@ -164,6 +170,28 @@ static int serve(void *ends) {
 
 /* ---- in the parent */
 
+/*
+ * Two connected descriptors, and neither 0, 1 nor 2: where a standard stream is closed, what the program prints there would be
+ * taken for a request. 0 or -errno.
+ */
+static int connected_pair(int ends[2]) {
+    int low[2] = {-1, -1};
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, low) != 0)
+        return -errno;
+    int error = 0;
+    for (int i = 0; i < 2; i++) {
+        ends[i] = low[i] > STDERR_FILENO ? low[i] : fcntl(low[i], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        if (ends[i] < 0)
+            error = -errno;
+        if (ends[i] != low[i])
+            close(low[i]);
+    }
+    for (int i = 0; i < 2 && error != 0; i++)
+        if (ends[i] >= 0)
+            close(ends[i]);
+    return error;
+}
+
 static bool zygote_lives(void) {
     struct deadline now;
     deadline_after(0, NEGATIVE_POLLS, &now);
@@ -173,8 +201,9 @@ static bool zygote_lives(void) {
 static void stop(void) {
     if (zygote.socket < 0)
         return;
-    close(zygote.socket);
-    zygote.socket = -1;
+    int socket = zygote.socket;
+    zygote.socket = -1; /* first, lest a child forked now closes what has this number then */
+    close(socket);
     siginfo_t info;
     pidfd_send_signal(zygote.process.pidfd, SIGKILL, NULL, 0); /* it would end by itself, were it not stopped, say */
     while (waitid(P_PIDFD, (id_t)zygote.process.pidfd, &info, WEXITED) != 0 && errno == EINTR)
@@ -186,8 +215,9 @@ static int start(void) {
     int ends[2];
     if (count_other_threads() > 0)
         return AT_ETHREADS;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-        return -errno;
+    int error = connected_pair(ends);
+    if (error != 0)
+        return error;
     struct launch launch = {
         .target = serve,
         .arg = ends,
@@ -195,13 +225,17 @@ static int start(void) {
         .identity = identity_of_child("Zygote", false),
     };
     sigfillset(&launch.mask); /* Ctrl-C is for the program to answer; the zygote ends with it */
-    int error = launch_by_fork(&launch, &zygote.process);
+    error = launch_by_fork(&launch, &zygote.process);
     close(ends[1]);
-    if (error == 0)
-        zygote.socket = ends[0];
-    else
+    zygote.number++;
+    if (error != 0) {
         close(ends[0]);
-    return error;
+        return error;
+    }
+    zygote.socket = ends[0];
+    setsockopt(zygote.socket, SOL_SOCKET, SO_RCVTIMEO, &PATIENCE, sizeof PATIENCE);
+    setsockopt(zygote.socket, SOL_SOCKET, SO_SNDTIMEO, &PATIENCE, sizeof PATIENCE);
+    return 0;
 }
 
 int at_zygote_start(void) {
@@ -228,6 +262,8 @@ static int converse(struct iovec *parts, size_t count, struct answer *answer, in
     if (zygote.socket < 0)
         return AT_ENOZYGOTE;
     int error = send_message(zygote.socket, &(struct msghdr){.msg_iov = parts, .msg_iovlen = count});
+    if (error == AT_ENOZYGOTE)
+        stop();
     if (error != 0)
         return error;
     if (receive_answer(zygote.socket, answer, descriptor))
@@ -254,6 +290,7 @@ int zygote_launch(const struct launch *launch, size_t arg_size, struct launched 
     int error = converse(parts, 2, &answer, &launched->pidfd);
     if (error == 0) {
         launched->pid = answer.value;
+        launched->zygote = zygote.number;
         bool go = launched->pidfd >= 0; /* the kernel drops a descriptor for which the receiver has no room */
         error = give_verdict(go);
         if (error != 0 && go)
@@ -265,13 +302,13 @@ int zygote_launch(const struct launch *launch, size_t arg_size, struct launched 
     return error;
 }
 
-int zygote_reap(pid_t pid, int *status) {
+int zygote_reap(pid_t pid, uint32_t number, int *status) {
     struct request request = {.kind = REAP, .pid = pid};
     struct iovec part = {&request, sizeof request};
     struct answer answer = {0};
     int none;
     lock_take(&zygote.lock);
-    int error = converse(&part, 1, &answer, &none);
+    int error = number == zygote.number ? converse(&part, 1, &answer, &none) : -ECHILD;
     at_lock_release(&zygote.lock);
     *status = answer.value;
     return error;

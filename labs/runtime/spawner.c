@@ -1,0 +1,108 @@
+/*
+ * spawner.c: which thread forks.
+ *
+ * PR_SET_PDEATHSIG kills a child when the thread that forked it ends. The main thread ends with its process: a pthread_exit in main is made
+ * to wait for its children. For any other thread the spawner forks, a thread that never ends.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+#include "internal.h"
+#include "lock_internal.h"
+#include "wait.h"
+
+static pthread_key_t end_of_main; /* set in the main thread once it has forked */
+
+enum spawner_state { SPAWNER_IDLE, SPAWNER_ASKED, SPAWNER_DONE };
+
+static struct {
+    struct at_lock lock; /* one request at a time; guards all below */
+    pthread_t thread;
+    _Atomic uint32_t state; /* a futex word: its release store hands over the three below, in both directions */
+    const struct launch *launch;
+    struct launched *launched;
+    int result;
+} spawner;
+
+static const struct deadline NEVER = {.never = true};
+
+static int launch_here(const struct launch *launch, struct launched *launched) {
+    int error = launch_begin(launch, launched);
+    if (error == 0)
+        launch_finish(launched, true);
+    return error;
+}
+
+static void *spawner_main(void *unused) {
+    (void)unused; /* it keeps the program's name: its children inherit it */
+    for (;;) {
+        uint32_t state;
+        while ((state = atomic_load_explicit(&spawner.state, memory_order_acquire)) != SPAWNER_ASKED)
+            futex_wait(&spawner.state, state, &NEVER, FUTEX_OF_PROCESS);
+        spawner.result = launch_here(spawner.launch, spawner.launched);
+        atomic_store_explicit(&spawner.state, SPAWNER_DONE, memory_order_release);
+        futex_wake(&spawner.state, INT32_MAX, FUTEX_OF_PROCESS);
+    }
+    return NULL;
+}
+
+static int start_spawner(void) {
+    pthread_t thread;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the program's own threads */
+    int error = pthread_create(&thread, NULL, spawner_main, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error != 0)
+        return -error;
+    pthread_detach(thread);
+    spawner.thread = thread;
+    has_spawner = true;
+    return 0;
+}
+
+static int launch_by_spawner(const struct launch *launch, struct launched *launched) {
+    lock_take(&spawner.lock);
+    int error = has_spawner ? 0 : start_spawner();
+    if (error == 0) {
+        cpu_set_t cpus; /* the child's are those of the thread that asks */
+        if (sched_getaffinity(0, sizeof cpus, &cpus) == 0)
+            pthread_setaffinity_np(spawner.thread, sizeof cpus, &cpus);
+        spawner.launch = launch;
+        spawner.launched = launched;
+        atomic_store_explicit(&spawner.state, SPAWNER_ASKED, memory_order_release);
+        futex_wake(&spawner.state, 1, FUTEX_OF_PROCESS);
+        while (atomic_load_explicit(&spawner.state, memory_order_acquire) != SPAWNER_DONE)
+            futex_wait(&spawner.state, SPAWNER_ASKED, &NEVER, FUTEX_OF_PROCESS);
+        error = spawner.result;
+        atomic_store_explicit(&spawner.state, SPAWNER_IDLE, memory_order_relaxed);
+    }
+    at_lock_release(&spawner.lock);
+    return error;
+}
+
+int launch_by_fork(const struct launch *launch, struct launched *launched) {
+    if (at_current_thread() != at_main_thread())
+        return launch_by_spawner(launch, launched);
+    pthread_setspecific(end_of_main, launched); /* any value but NULL, so that end_main is called */
+    return launch_here(launch, launched);
+}
+
+/* pthread_exit in main: with that thread its children would die, so for them it is the end of the process. */
+static void end_main(void *unused) {
+    (void)unused;
+    end_of_process();
+}
+
+/* The child has no spawner. */
+static void after_fork_in_child(void) {
+    lock_reset(&spawner.lock);
+    has_spawner = false;
+    atomic_store(&spawner.state, SPAWNER_IDLE);
+}
+
+static __attribute__((constructor)) void initialise(void) {
+    pthread_key_create(&end_of_main, end_main);
+    pthread_atfork(NULL, NULL, after_fork_in_child);
+}
