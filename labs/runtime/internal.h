@@ -40,6 +40,7 @@ struct launch {
     at_target *target;
     void *arg;
     bool outlives_parent;
+    bool alone;               /* no other thread runs in the process that forks */
     pid_t launcher;           /* who forks it */
     sigset_t mask;            /* the signal mask of the thread that asked, and so the child's */
     struct identity identity; /* the child's; made here, so that the child has less to do */

@@ -67,8 +67,8 @@ static void flush(FILE *stream, double patience) {
 }
 
 /* All streams; but where other threads run, who may hold one for ever, the standard ones only. */
-static void flush_streams(double patience) {
-    if (count_other_threads() == 0) {
+static void flush_streams(bool alone, double patience) {
+    if (alone) {
         fflush(NULL);
     } else {
         flush(stdout, patience);
@@ -105,18 +105,22 @@ static bool is_orphan(pid_t launcher) {
     return parent != launcher && parent != 0;
 }
 
+/* Acquire: the partner of the release in open_gate. The difference survives the counter's wrap. */
+static bool is_open(struct gate *gate, uint32_t ticket) {
+    return (int32_t)(atomic_load_explicit(&gate->opened, memory_order_acquire) - ticket) >= 0;
+}
+
 /* Ends the child if its start failed after all, or its parent died before that was settled. */
 static void wait_at_gate(struct gate *gate, uint32_t ticket, pid_t launcher) {
-    for (;;) {
-        bool orphaned = is_orphan(launcher); /* asked first: a parent may open the gate and then end */
-        /* Acquire: the partner of the release in open_gate. The difference survives the counter's wrap. */
-        uint32_t opened = atomic_load_explicit(&gate->opened, memory_order_acquire);
-        if ((int32_t)(opened - ticket) >= 0)
+    while (!is_open(gate, ticket)) {
+        /* Before the second look at the gate; open_gate does the same two things the other way round. */
+        atomic_store(&gate->asleep, ticket);
+        bool orphaned = is_orphan(launcher); /* also before it: a parent may open the gate and then end */
+        uint32_t opened = atomic_load(&gate->opened);
+        if (is_open(gate, ticket))
             break;
         if (orphaned)
             _exit(EXIT_FAILURE);
-        /* Before futex_wait looks at `opened`; open_gate does it the other way round. */
-        atomic_store(&gate->asleep, ticket);
         struct deadline look_again;
         deadline_after(0.1, NEGATIVE_POLLS, &look_again); /* for a parent that died and woke nobody */
         futex_wait(&gate->opened, opened, &look_again, FUTEX_SHARED);
@@ -129,7 +133,7 @@ static void wait_at_gate(struct gate *gate, uint32_t ticket, pid_t launcher) {
 static void end_child(int status, void *unused) {
     (void)unused;
     end_of_process();
-    flush_streams(1);
+    flush_streams(count_other_threads() == 0, 1);
     _exit(status);
 }
 
@@ -186,7 +190,7 @@ static int begin(const struct launch *launch, struct launched *launched) {
         return -ENOMEM;
     struct gate *gate = launching.gate;
     uint32_t ticket = ++launching.ticket;
-    flush_streams(0);
+    flush_streams(launch->alone, 0);
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* no handler of the parent's runs in the child */

@@ -91,13 +91,10 @@ at_fork_policy at_set_fork_policy(at_fork_policy policy) {
     return atomic_exchange(&fork_policy, policy);
 }
 
-/* Whether a fork may go ahead although other threads run. */
-static int check_threads(const at_process *process) {
+/* Whether a fork may go ahead beside so many other threads. */
+static int check_threads(const at_process *process, int others) {
     at_fork_policy policy = atomic_load(&fork_policy);
-    if (policy == AT_FORK_ALLOW || (policy == AT_FORK_WARN && atomic_load(&has_warned)))
-        return 0;
-    int others = count_other_threads();
-    if (others == 0)
+    if (others == 0 || policy == AT_FORK_ALLOW)
         return 0;
     if (policy == AT_FORK_REFUSE)
         return AT_ETHREADS;
@@ -114,13 +111,15 @@ static int launch(const at_process *process, struct launched *launched) {
         .target = process->target,
         .arg = process->arg,
         .outlives_parent = process->outlives_parent,
+        .launcher = getpid(),
         .identity = identity_of_child(process->name, process->daemon),
     };
-    launch.launcher = launch.identity.parent;
     pthread_sigmask(SIG_SETMASK, NULL, &launch.mask);
     if (process->start_method == AT_START_ZYGOTE)
         return zygote_launch(&launch, process->arg_size, launched);
-    int error = check_threads(process);
+    int others = count_other_threads();
+    int error = check_threads(process, others);
+    launch.alone = others == 0;
     return error != 0 ? error : launch_by_fork(&launch, launched);
 }
 

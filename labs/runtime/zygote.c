@@ -125,6 +125,7 @@ static bool receive_answer(int socket, struct answer *answer, int *descriptor) {
 /* An error ends the zygote: its parent is gone. */
 static int serve_launch(struct request *request, unsigned char *argument) {
     struct launched launched;
+    request->launch.alone = true;
     request->launch.launcher = getpid();
     request->launch.identity.name = request->name;
     request->launch.identity.parent_name = identity.parent_name;
@@ -221,6 +222,7 @@ static int start(void) {
     struct launch launch = {
         .target = serve,
         .arg = ends,
+        .alone = true,
         .launcher = getpid(),
         .identity = identity_of_child("Zygote", false),
     };
