@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,7 +48,6 @@ static bool strikes(const char *call) {
     }
 
 WRAP(int, socketpair, -1, (int domain, int type, int protocol, int ends[2]), domain, type, protocol, ends)
-WRAP(int, pidfd_open, -1, (pid_t pid, unsigned flags), pid, flags)
 WRAP(ssize_t, sendmsg, -1, (int socket, const struct msghdr *message, int flags), socket, message, flags)
 WRAP(ssize_t, recvmsg, -1, (int socket, struct msghdr *message, int flags), socket, message, flags)
 WRAP(int, waitid, -1, (idtype_t type, id_t id, siginfo_t *info, int options), type, id, info, options)
@@ -62,11 +62,35 @@ WRAP(int, pthread_create, fault.error,
      start, arg)
 WRAP(int, pthread_attr_init, fault.error, (pthread_attr_t * attributes), attributes)
 
+/* What another thread, or the end of all, does at such a moment: called once, before the real call. */
+static struct {
+    void (*at_fork)(void);
+    void (*at_pidfd_open)(void);
+} hook;
+
+static void run_once(void (**function)(void)) {
+    void (*run)(void) = *function;
+    *function = NULL;
+    if (run != NULL)
+        run();
+}
+
 pid_t __real_fork(void);
 pid_t __wrap_fork(void);
 pid_t __wrap_fork(void) {
+    run_once(&hook.at_fork);
     if (!strikes("fork"))
         return __real_fork();
+    errno = fault.error;
+    return -1;
+}
+
+int __real_pidfd_open(pid_t pid, unsigned flags);
+int __wrap_pidfd_open(pid_t pid, unsigned flags);
+int __wrap_pidfd_open(pid_t pid, unsigned flags) {
+    run_once(&hook.at_pidfd_open);
+    if (!strikes("pidfd_open"))
+        return __real_pidfd_open(pid, flags);
     errno = fault.error;
     return -1;
 }
@@ -326,6 +350,129 @@ START_TEST(processes_run_out) {
 }
 END_TEST
 
+/* ---- a conversation with the zygote that breaks off */
+
+/* In a process of its own: the start says so, the zygote is given up, and the next one works. */
+static int break_off(const char *call, int nth, int error) {
+    int fds = count_fds();
+    if (at_zygote_start() != 0)
+        return 1;
+    fault.process = getpid();
+    fault.countdown = nth;
+    fault.error = error;
+    fault.call = call;
+    int result = start_and_join_by_zygote();
+    fault.call = NULL;
+    if (result != AT_ENOZYGOTE)
+        return 2;
+    if (count_children() != 0 || count_zombies() != 0)
+        return 3;
+    if (start_and_join_by_zygote() != 0)
+        return 4;
+    at_zygote_stop();
+    return count_fds() == fds && count_children() == 0 ? 0 : 5;
+}
+
+static int break_off_in_a_fork(const char *call, int nth, int error) {
+    int status = 0;
+    pid_t pid = __real_fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        alarm(20);
+        _exit(break_off(call, nth, error));
+    }
+    ck_assert_int_eq(__real_waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+START_TEST(conversation_with_the_zygote_breaks_off) {
+    ck_assert_int_eq(break_off_in_a_fork("sendmsg", 1, EPIPE), 0); /* the request */
+    ck_assert_int_eq(break_off_in_a_fork("sendmsg", 2, EPIPE), 0); /* the verdict */
+    ck_assert_int_eq(break_off_in_a_fork("recvmsg", 1, ECONNRESET), 0);
+    ck_assert_int_eq(break_off_in_a_fork("recvmsg", 1, EAGAIN), 0); /* it does not answer */
+}
+END_TEST
+
+/* ---- in the middle of a start */
+
+static at_process *starting;
+static int result_of_close;
+
+static void close_the_starting(void) {
+    result_of_close = at_process_close(starting);
+}
+
+static void free_the_starting(void) {
+    at_process_free(starting);
+}
+
+static int do_nothing(void *unused) {
+    (void)unused;
+    return 0;
+}
+
+START_TEST(close_during_a_start_is_refused) {
+    starting = at_process_new(.target = do_nothing);
+    hook.at_fork = close_the_starting;
+    ok(at_process_start(starting));
+    ck_assert_int_eq(result_of_close, AT_ERUNNING);
+    ck_assert_int_eq(finish(starting), 0);
+}
+END_TEST
+
+START_TEST(free_during_a_start_leaves_no_zombie) {
+    int fds = count_fds();
+    starting = at_process_new(.target = do_nothing);
+    hook.at_fork = free_the_starting;
+    ok(at_process_start(starting));
+    for (double end = at_now() + 20; count_zombies() == 0;)
+        if (at_now() > end)
+            ck_abort_msg("the child has not ended");
+    at_process *process = started(.target = wait_forever); /* which reaps it */
+    ck_assert_int_eq(count_children(), 1);
+    ok(at_process_kill(process));
+    ck_assert_int_eq(finish(process), -SIGKILL);
+    ck_assert_int_eq(count_fds(), fds);
+}
+END_TEST
+
+/* The child has come to the gate, most often, and waits there. */
+static void die(void) {
+    usleep(50000);
+    raise(SIGKILL);
+}
+
+static void die_behind_the_fork(void) {
+    hook.at_pidfd_open = die;
+    if (at_process_start(at_process_new(.target = wait_forever, .outlives_parent = true)) != 0)
+        _exit(1);
+}
+
+/* The kernel does not end it, as it outlives its parent; run_program returns once it has ended. */
+START_TEST(child_at_the_gate_ends_with_its_parent) {
+    char output[200];
+    ck_assert_int_eq(run_program(die_behind_the_fork, output, sizeof output), -SIGKILL);
+}
+END_TEST
+
+static int be_refused(void *unused) {
+    (void)unused;
+    fault.process = getpid();
+    fault.countdown = 1;
+    fault.error = EMFILE;
+    fault.call = "pidfd_open";
+    int error = at_process_start(at_process_new(.target = do_nothing));
+    fault.call = NULL;
+    return error == -EMFILE ? 0 : 1;
+}
+
+/* A child that refuses a start of its own must not turn away its parent's next child. */
+START_TEST(gates_of_parent_and_child_are_two) {
+    ck_assert_int_eq(finish(started(.target = be_refused)), 0);
+    ck_assert_int_eq(finish(started(.target = do_nothing)), 0);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("faults");
     TCase *cases = tcase_create("faults");
@@ -340,6 +487,11 @@ int main(void) {
     tcase_add_test(cases, every_wait_goes_on_after_a_signal);
     tcase_add_test(cases, descriptors_run_out);
     tcase_add_test(cases, processes_run_out);
+    tcase_add_test(cases, conversation_with_the_zygote_breaks_off);
+    tcase_add_test(cases, close_during_a_start_is_refused);
+    tcase_add_test(cases, free_during_a_start_leaves_no_zombie);
+    tcase_add_test(cases, child_at_the_gate_ends_with_its_parent);
+    tcase_add_test(cases, gates_of_parent_and_child_are_two);
     suite_add_tcase(suite, cases);
     return run_suite(suite);
 }

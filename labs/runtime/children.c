@@ -167,18 +167,20 @@ static enum fate reap_by_zygote(const at_process *process, int *status) {
 }
 
 /* The status of a child that somebody else reaped. */
-static bool remembered_status(int pidfd, int *status) {
+static bool remembered_status(const at_process *process, int *status) {
+    /* The reaper may stand still in between, on a busy machine; but the reaper of a dead zygote's children is init, who may never come. */
+    double patience = process->start_method == AT_START_ZYGOTE ? 0.1 : 1;
     struct deadline moment;
-    deadline_after(0.1, NEGATIVE_POLLS, &moment);
+    deadline_after(patience, NEGATIVE_POLLS, &moment);
     for (;;) {
         struct pidfd_info_v0 info = {.mask = PIDFD_EXIT};
-        if (ioctl(pidfd, PIDFD_GET_INFO_V0, &info) != 0)
+        if (ioctl(process->pidfd, PIDFD_GET_INFO_V0, &info) != 0)
             return false; /* an older kernel: do not wait for what it never says */
         if (info.mask & PIDFD_EXIT) {
             *status = info.wait_status;
             return true;
         }
-        if (await_descriptor(pidfd, POLLHUP, &moment) != 0) /* until the reaping is complete */
+        if (await_descriptor(process->pidfd, POLLHUP, &moment) != 0) /* until the reaping is complete */
             return false;
     }
 }
@@ -195,7 +197,7 @@ static bool reap_if_ended(at_process *process) {
     if (fate == ALIVE)
         return false;
     process->ended = true;
-    process->known = fate == ENDED || remembered_status(process->pidfd, &status);
+    process->known = fate == ENDED || remembered_status(process, &status);
     if (process->known)
         process->exitcode = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
     return true;
