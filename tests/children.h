@@ -1,4 +1,4 @@
-/* children.h: what the suites about processes share: targets, pipes to hear from children, whole programs run in a fork. */
+/* children.h: what the suites about processes share: targets, pipes to hear from children, programs in a fork. */
 #ifndef ATELIER_TESTS_CHILDREN_H
 #define ATELIER_TESTS_CHILDREN_H
 
@@ -19,7 +19,10 @@ struct wire {
 struct wire wire_new(void);
 void wire_put(struct wire wire, char byte);
 
-/* The next byte; 0 when nobody is left who could write one, which takes that this process closed its own end. Fails after 20 s. */
+/*
+ * The next byte; 0 when nobody is left who could write one, which takes that this process closed its own end. Fails
+ * after 20 s.
+ */
 char wire_get(struct wire wire);
 
 /* Targets. */
@@ -35,8 +38,9 @@ int exitcode_of(at_process *process);
 int finish(at_process *process);
 
 /*
- * Runs body in a fork of this process, as a program of its own that ends with exit(0) when body returns, and waits until it and all
- * others that have its stdout and stderr have ended. Returns its exit code, or minus the signal; what was printed is in `output`.
+ * Runs body in a fork of this process, as a program of its own that ends with exit(0) when body returns, and waits
+ * until it and all others that have its stdout and stderr have ended. Returns its exit code, or minus the signal; what
+ * was printed is in `output`.
  */
 int run_program(void (*body)(void), char *output, size_t size);
 

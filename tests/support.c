@@ -51,7 +51,10 @@ int usable_cores(void) {
     return sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
 }
 
-/* A test whose main thread ends leaves what Check kept on that thread's stack to LeakSanitizer, which takes it for lost. */
+/*
+ * A test whose main thread ends leaves what Check kept on that thread's stack to LeakSanitizer, which takes it for
+ * lost.
+ */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void) {
     return "leak:emalloc\nleak:erealloc\nleak:punpack\n";

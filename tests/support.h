@@ -24,7 +24,10 @@
 /* Runs the suite and frees it; returns main's result: 0 when every test passed. */
 int run_suite(Suite *suite);
 
-/* Ends the running test; tests/run counts it as skipped, for this reason. Check itself knows no skips and calls it passed. */
+/*
+ * Ends the running test; tests/run counts it as skipped, for this reason. Check itself knows no skips and calls it
+ * passed.
+ */
 void skip(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 /* The processors that this process may run on. */
@@ -32,9 +35,9 @@ int usable_cores(void);
 int first_usable_core(void);
 
 /*
- * What a test leaves behind shows as a difference between two counts: the open descriptors, the threads (a sanitizer has one
- * of its own), the children, and those of them that are dead and not yet waited for. A thread that is on its way out does
- * not count: pthread_join may return a moment before the kernel has taken it off the list.
+ * What a test leaves behind shows as a difference between two counts: the open descriptors, the threads (a sanitizer
+ * has one of its own), the children, and those of them that are dead and not yet waited for. A thread that is on its
+ * way out does not count: pthread_join may return a moment before the kernel has taken it off the list.
  */
 int count_fds(void);
 int count_entries(const char *folder); /* of any folder: /proc/PID/fd, say */

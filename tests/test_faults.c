@@ -1,9 +1,10 @@
 /*
- * test_faults.c: the system refuses: each call on which the runtime depends fails, at its first use, its second and so on, in every
- * operation that uses it. Each time the operation must say so, leave nothing behind, and work when it is tried again (faults 13, 15, 16).
+ * test_faults.c: the system refuses: each call on which the runtime depends fails, at its first use, its second and so
+ * on, in every operation that uses it. Each time the operation must say so, leave nothing behind, and work when it is
+ * tried again (faults 13, 15, 16).
  *
- * The linker sends these calls of the library to the __wrap_ functions below (WRAP in the Makefile). Besides, the limits of the real
- * system are reached: RLIMIT_NOFILE, RLIMIT_NPROC.
+ * The linker sends these calls of the library to the __wrap_ functions below (WRAP in the Makefile). Besides, the
+ * limits of the real system are reached: RLIMIT_NOFILE, RLIMIT_NPROC.
  */
 #include <errno.h>
 #include <fcntl.h>

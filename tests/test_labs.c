@@ -1,6 +1,6 @@
 /*
- * test_labs.c: every program of labs 1 to 4 prints what its header promises, as its Python twin does, and refuses arguments that it
- * does not know; the damage of lab 3 is real.
+ * test_labs.c: every program of labs 1 to 4 prints what its header promises, as its Python twin does, and refuses
+ * arguments that it does not know; the damage of lab 3 is real.
  */
 #include <regex.h>
 #include <stdarg.h>
@@ -120,7 +120,10 @@ END_TEST
 
 /* ---- the twins */
 
-/* Hides what differs between any two runs: times of day, idents; in a free order, who came when; and what a race has lost. */
+/*
+ * Hides what differs between any two runs: times of day, idents; in a free order, who came when; and what a race has
+ * lost.
+ */
 static int run_masked(char *output, size_t size, const struct lab_program *program, const char *interpreter,
                       const char *path) {
     return run(output, size,

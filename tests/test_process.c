@@ -315,7 +315,10 @@ static int print_to_a_closed_stdout(void *unused) {
     return 0;
 }
 
-/* Case 28, second part (test_error_on_stdio_flush): flushed, once each, in order; a stdout that is broken changes nothing. */
+/*
+ * Case 28, second part (test_error_on_stdio_flush): flushed, once each, in order; a stdout that is broken changes
+ * nothing.
+ */
 static void print_around_children(void) {
     printf("A");
     at_process *process = at_process_new(.target = print_without_a_newline);

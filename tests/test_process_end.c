@@ -1,4 +1,4 @@
-/* test_process_end.c: how a process and its children end: at exit, when the parent dies, when the thread that started them ends. */
+/* test_process_end.c: how a process and its children end: at exit, with the parent, with the thread that started. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>

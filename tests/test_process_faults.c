@@ -1,6 +1,7 @@
 /*
- * test_process_faults.c: processes under faults that are injected for real: signals in storms, statuses stolen, pids used again, forks
- * among threads, handles given up in mid-call, ten thousand starts. The numbers are those of the fault table in the semantics.
+ * test_process_faults.c: processes under faults that are injected for real: signals in storms, statuses stolen, pids
+ * used again, forks among threads, handles given up in mid-call, ten thousand starts. The numbers are those of the
+ * fault table in the semantics.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -371,7 +372,10 @@ END_TEST
 
 /* ---- a handle given up, at its most inconvenient */
 
-/* Whether a thread of this process sleeps in ppoll; where the kernel does not say in which call, that it sleeps has to do. */
+/*
+ * Whether a thread of this process sleeps in ppoll; where the kernel does not say in which call, that it sleeps has to
+ * do.
+ */
 static bool is_polling(pid_t thread) {
     char path[64], state = 0;
     long number = SYS_ppoll;
@@ -515,7 +519,10 @@ static int count_known_statuses(int starts) {
     return known;
 }
 
-/* Not all of them: a reaper that stands still for 0.1 s in the middle of its work, on a busy machine, leaves one unknown. */
+/*
+ * Not all of them: a reaper that stands still for 0.1 s in the middle of its work, on a busy machine, leaves one
+ * unknown.
+ */
 START_TEST(stolen_status_is_had_from_the_kernel) {
     if (!kernel_remembers())
         skip("Linux before 6.15 forgets a process that has been reaped");

@@ -1,4 +1,4 @@
-/* test_process_launch.c: what a child gets and does not get at its start, and what it leaves at its end; the gate between the two. */
+/* test_process_launch.c: what a child gets and does not get at its start, what it leaves at its end; the gate. */
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -15,7 +15,10 @@ static int do_nothing(void *unused) {
     return 0;
 }
 
-/* A fork of the test's has no stdio that matters and no report to write: it ends with _exit, and its exit code is what it says. */
+/*
+ * A fork of the test's has no stdio that matters and no report to write: it ends with _exit, and its exit code is what
+ * it says.
+ */
 static int code_of_child(at_process *process) {
     int code = 99;
     at_check(at_process_start(process));

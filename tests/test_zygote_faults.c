@@ -1,4 +1,4 @@
-/* test_zygote_faults.c: the zygote killed, stopped, replaced, started among closed streams, and what it leaves to nobody. */
+/* test_zygote_faults.c: the zygote killed, stopped, replaced, started among closed streams; what it leaves. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/prctl.h>
@@ -149,7 +149,10 @@ static bool give_next(pid_t pid) {
     return fclose(last) == 0;
 }
 
-/* Fault 18: the first zygote's child is gone, its pid a child of the second's: to wait for that would be to wait for ever. */
+/*
+ * Fault 18: the first zygote's child is gone, its pid a child of the second's: to wait for that would be to wait for
+ * ever.
+ */
 START_TEST(pid_means_nothing_to_the_next_zygote) {
     wire = wire_new();
     prctl(PR_SET_CHILD_SUBREAPER, 1);

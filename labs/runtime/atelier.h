@@ -6,7 +6,8 @@
  *              AT_E... code of error.h. at_strerror(code) says what is wrong and the way out. errno is not used.
  *   timeouts   seconds on the monotonic clock: AT_FOREVER waits without end, 0 polls (clock.h).
  *   handles    opaque; X_new returns NULL only when memory is short, and X_free takes NULL. A join that waits
- *              goes on when another thread frees the handle meanwhile; to begin a call on a freed handle is the caller's error.
+ *              goes on when another thread frees the handle meanwhile; to begin a call on a freed handle is an error
+ *              of the caller's.
  *   options    designated initialisers; what is left out is Python's default.
  *
  * Read the headers in this order: clock, error, program, thread, lock, shared, process_lock, process, zygote.

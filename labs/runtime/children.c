@@ -1,4 +1,4 @@
-/* children.c: the processes that this one has started: who lives, who has ended and how, and what a fork makes of them; see process.h. */
+/* children.c: the processes started here: who lives, who has ended and how, and what a fork makes of them. */
 #include <errno.h>
 #include <linux/ioctl.h>
 #include <poll.h>
@@ -38,8 +38,8 @@ static void unlist(at_process *process) {
 }
 
 /*
- * Gives back what nobody needs any more: at the end of each call, of close and of free. A handle of an ancestor's stays: it holds this
- * process's name and argument, perhaps.
+ * Gives back what nobody needs any more: at the end of each call, of close and of free. A handle of an ancestor's
+ * stays: it holds this process's name and argument, perhaps.
  */
 static void tidy(at_process *process) {
     if (process->calls > 0)
@@ -129,7 +129,10 @@ void children_end_start(at_process *process, int error, const struct launched *l
 
 /* ---- how it ended */
 
-/* What the kernel remembers of a reaped process for those who hold its pidfd, since Linux 6.15; our headers may be older. */
+/*
+ * What the kernel remembers of a reaped process for those who hold its pidfd, since Linux 6.15; our headers may be
+ * older.
+ */
 struct pidfd_info_v0 {
     uint64_t mask;
     uint64_t cgroup;
@@ -168,7 +171,10 @@ static enum fate reap_by_zygote(const at_process *process, int *status) {
 
 /* The status of a child that somebody else reaped. */
 static bool remembered_status(const at_process *process, int *status) {
-    /* The reaper may stand still in between, on a busy machine; but the reaper of a dead zygote's children is init, who may never come. */
+    /*
+     * The reaper may stand still in between, on a busy machine; but the reaper of a dead zygote's children is init, who
+     * may never come.
+     */
     double patience = process->start_method == AT_START_ZYGOTE ? 0.1 : 1;
     struct deadline moment;
     deadline_after(patience, NEGATIVE_POLLS, &moment);

@@ -20,13 +20,15 @@ AT_BEGIN_DECLS
 /* Seconds on the monotonic clock since some fixed moment (time.monotonic). Safe anywhere, signal handlers included. */
 AT_API double at_now(void);
 
-/* Sleeps this many seconds in full, whatever signals arrive (time.sleep). Not a number or not above 0: returns at once. */
+/*
+ * Sleeps this many seconds in full, whatever signals arrive (time.sleep). Not a number or not above 0: returns at once.
+ */
 AT_API void at_sleep(double seconds);
 
 /*
- * Stands for this many seconds of work, as time.sleep does in the tutorial. The environment's AT_SPEED (default 1) makes
- * the work that many times faster: AT_SPEED=20 turns 3 s into 0.15 s. An AT_SPEED that is not a number above 0 stops
- * the program with a line that says so.
+ * Stands for this many seconds of work, as time.sleep does in the tutorial. The environment's AT_SPEED (default 1)
+ * makes the work that many times faster: AT_SPEED=20 turns 3 s into 0.15 s. An AT_SPEED that is not a number above 0
+ * stops the program with a line that says so.
  */
 AT_API void at_work(double seconds);
 

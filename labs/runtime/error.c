@@ -47,7 +47,10 @@ const char *at_strerror(int code) {
     return text != NULL ? text : code >= 0 ? "no error" : "unknown error code";
 }
 
-/* One write, so that lines of several threads or processes do not mix; straight to the descriptor, as stdio may be locked. */
+/*
+ * One write, so that lines of several threads or processes do not mix; straight to the descriptor, as stdio may be
+ * locked.
+ */
 static void complain(const char *format, va_list arguments) {
     char line[1024];
     int length = vsnprintf(line, sizeof line - 1, format, arguments);

@@ -20,12 +20,14 @@ enum at_error {
     AT_ENOZYGOTE = -4105,    /* at_zygote_start has not been called, or the zygote is dead */
 };
 
-/* The text of a negative code: what is wrong, and for the codes above the way out. Never NULL; static, not to be freed. */
+/*
+ * The text of a negative code: what is wrong, and for the codes above the way out. Never NULL; static, not to be freed.
+ */
 AT_API const char *at_strerror(int code);
 
 /*
- * Returns the result of `call` when it is 0 or more. Otherwise prints where, what was called and why it failed on stderr and
- * ends the process at once with status 1: nothing is joined, daemon or not, and children die with it.
+ * Returns the result of `call` when it is 0 or more. Otherwise prints where, what was called and why it failed on
+ * stderr and ends the process at once with status 1: nothing is joined, daemon or not, and children die with it.
  */
 #define at_check(call) at_check_result((call), #call, __FILE__, __LINE__)
 AT_API int at_check_result(int result, const char *call, const char *file, int line);

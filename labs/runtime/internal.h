@@ -13,7 +13,10 @@
 
 /* ---- thread.c and thread_registry.c */
 
-/* How many forks lie between the first process and this one: a handle that bears another number was started by an ancestor. */
+/*
+ * How many forks lie between the first process and this one: a handle that bears another number was started by an
+ * ancestor.
+ */
 extern uint32_t fork_generation;
 
 /* Joins every thread that is not a daemon, but for the caller. */
@@ -21,7 +24,10 @@ void threads_join_all(void);
 
 /* ---- tasks.c */
 
-/* The threads of this process beside the caller, whoever started them, but for those that are ending and for the spawner. */
+/*
+ * The threads of this process beside the caller, whoever started them, but for those that are ending and for the
+ * spawner.
+ */
 int count_other_threads(void);
 extern _Atomic bool has_spawner; /* spawner.c says */
 
@@ -59,8 +65,9 @@ struct launched {
 };
 
 /*
- * Forks a child that waits, before it does anything, to be told to go on. 0, and then launch_finish must follow in the same thread; or a
- * negative errno, with no child left. Unless it may outlive its parent, the child dies with the thread that calls.
+ * Forks a child that waits, before it does anything, to be told to go on. 0, and then launch_finish must follow in the
+ * same thread; or a negative errno, with no child left. Unless it may outlive its parent, the child dies with the
+ * thread that calls.
  */
 int launch_begin(const struct launch *launch, struct launched *launched);
 
@@ -72,12 +79,18 @@ extern void (*end_of_process)(void);
 
 /* ---- spawner.c: which thread forks */
 
-/* Begins and finishes a launch, from a thread that lives as long as the process: the main thread itself, or one kept for this. */
+/*
+ * Begins and finishes a launch, from a thread that lives as long as the process: the main thread itself, or one kept
+ * for this.
+ */
 int launch_by_fork(const struct launch *launch, struct launched *launched);
 
 /* ---- zygote.c */
 
-/* Asks the zygote for a child; arg_size bytes at launch->arg are copied, or with 0 the pointer itself travels. 0 or a negative code. */
+/*
+ * Asks the zygote for a child; arg_size bytes at launch->arg are copied, or with 0 the pointer itself travels. 0 or a
+ * negative code.
+ */
 int zygote_launch(const struct launch *launch, size_t arg_size, struct launched *launched);
 
 /* The wait status of a child of the zygote's that has ended (waitpid(2)): 0 or a negative code. */

@@ -1,8 +1,8 @@
 /*
  * launch.c: how a child comes to be: the fork, the gate behind it, and the child's first and last steps.
  *
- * The child waits at a gate, a word of shared memory, until its parent holds a pidfd for it. So a start either happened or did
- * not, the pidfd can mean no other process, and the exit status cannot be lost, however fast the child is.
+ * The child waits at a gate, a word of shared memory, until its parent holds a pidfd for it. So a start either happened
+ * or did not, the pidfd can mean no other process, and the exit status cannot be lost, however fast the child is.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -51,7 +51,10 @@ struct identity identity_of_child(const char *name, bool daemon) {
 
 /* ---- stdio and signals on both sides of the fork */
 
-/* Writes out what a standard stream holds, unless another thread is in it for longer than `patience`: it may wait for input. */
+/*
+ * Writes out what a standard stream holds, unless another thread is in it for longer than `patience`: it may wait for
+ * input.
+ */
 static void flush(FILE *stream, double patience) {
     double end = at_now() + patience;
     if (__fpending(stream) == 0)
@@ -75,15 +78,19 @@ static void flush_streams(bool alone, double patience) {
     }
 }
 
-/* In the child: what is pending there after all, written by another thread just before the fork, is the parent's to write. */
+/*
+ * In the child: what is pending there after all, written by another thread just before the fork, is the parent's to
+ * write.
+ */
 static void purge(FILE *stream) {
     if (__fpending(stream) > 0)
         __fpurge(stream);
 }
 
 /*
- * The signals by which a process is told to end lose a handler of the program's own, and SIGCHLD whatever it is set to: a child is to end
- * when it is told, and to learn how its own children ended. What else the parent handles it inherits, as by any fork.
+ * The signals by which a process is told to end lose a handler of the program's own, and SIGCHLD whatever it is set to:
+ * a child is to end when it is told, and to learn how its own children ended. What else the parent handles it inherits,
+ * as by any fork.
  */
 static void reset_signals(void) {
     static const int NUMBERS[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGCHLD};
@@ -128,7 +135,10 @@ static void wait_at_gate(struct gate *gate, uint32_t ticket, pid_t launcher) {
         _exit(EXIT_FAILURE);
 }
 
-/* Registered last before the target runs, so it runs after the child's own atexit functions and before any of its parent's. */
+/*
+ * Registered last before the target runs, so it runs after the child's own atexit functions and before any of its
+ * parent's.
+ */
 static void end_child(int status, void *unused) {
     (void)unused;
     end_of_process();
@@ -137,8 +147,8 @@ static void end_child(int status, void *unused) {
 }
 
 /*
- * Each page that the child writes, and each part of libc that it is the first to run, costs it a page fault, a microsecond or so: it
- * does here only what must be done.
+ * Each page that the child writes, and each part of libc that it is the first to run, costs it a page fault, a
+ * microsecond or so: it does here only what must be done.
  */
 static __attribute__((noreturn)) void run_child(const struct launch *launch, struct gate *gate, uint32_t ticket) {
     if (!launch->outlives_parent) {
@@ -170,8 +180,8 @@ static void open_gate(struct launched *launched, bool go) {
     if (!go)
         atomic_store_explicit(&gate->refused, launching.ticket, memory_order_relaxed);
     /*
-     * Sequentially consistent, as is the store of `asleep`: either the child finds the gate open, or it is found asleep. It is also the
-     * release that comes after the store above; its partner is the acquire in wait_at_gate.
+     * Sequentially consistent, as is the store of `asleep`: either the child finds the gate open, or it is found
+     * asleep. It is also the release that comes after the store above; its partner is the acquire in wait_at_gate.
      */
     atomic_store(&gate->opened, launching.ticket);
     if (atomic_load(&gate->asleep) == launching.ticket)

@@ -1,8 +1,9 @@
 /*
  * lock.c: locks between threads: one futex word of three states; see lock.h.
  *
- * The word alone says all: nobody holds the lock, somebody holds it, or somebody holds it and others may sleep for it. Taking and
- * giving back a lock that nobody wants is one atomic instruction each and no system call. (U. Drepper, "Futexes Are Tricky", mutex 2)
+ * The word alone says all: nobody holds the lock, somebody holds it, or somebody holds it and others may sleep for it.
+ * Taking and giving back a lock that nobody wants is one atomic instruction each and no system call. (U. Drepper,
+ * "Futexes Are Tricky", mutex 2)
  */
 #include "lock.h"
 
@@ -49,8 +50,9 @@ static __attribute__((noinline)) int take_slowly(struct at_lock *lock, double ti
     if (error != 0)
         return error;
     /*
-     * A lock is mostly held for less time than a sleep and a wake cost, so look again a few times first, at growing intervals: to look is
-     * to take the cache line from the holder, who needs it. (Anderson, "The Performance of Spin Lock Alternatives", 1990)
+     * A lock is mostly held for less time than a sleep and a wake cost, so look again a few times first, at growing
+     * intervals: to look is to take the cache line from the holder, who needs it. (Anderson, "The Performance of Spin
+     * Lock Alternatives", 1990)
      */
     for (int pauses = 1; pauses <= LONGEST_SPIN; pauses *= 2) {
         for (int i = 0; i < pauses; i++)
@@ -58,7 +60,10 @@ static __attribute__((noinline)) int take_slowly(struct at_lock *lock, double ti
         if (atomic_load_explicit(&lock->state, memory_order_relaxed) == FREE && try_take(lock))
             return 0;
     }
-    /* Taken as CONTENDED, since others may sleep: at worst that costs the release one futile wake. Acquire, as in try_take. */
+    /*
+     * Taken as CONTENDED, since others may sleep: at worst that costs the release one futile wake. Acquire, as in
+     * try_take.
+     */
     while (atomic_exchange_explicit(&lock->state, CONTENDED, memory_order_acquire) != FREE)
         if (futex_wait(&lock->state, CONTENDED, &deadline, FUTEX_OF_PROCESS) == -ETIMEDOUT)
             return -ETIMEDOUT;
@@ -116,7 +121,10 @@ void at_rlock_free(at_rlock *lock) {
     free(lock);
 }
 
-/* Relaxed is enough: a thread reads its own mark there only if it stored it itself, and any other value means "not mine". */
+/*
+ * Relaxed is enough: a thread reads its own mark there only if it stored it itself, and any other value means "not
+ * mine".
+ */
 static bool is_mine(at_rlock *lock) {
     return atomic_load_explicit(&lock->owner, memory_order_relaxed) == &thread_mark;
 }

@@ -11,14 +11,16 @@ AT_BEGIN_DECLS
 typedef struct at_lock at_lock;
 typedef struct at_rlock at_rlock;
 
-/* A lock that nobody holds (threading.Lock). NULL only when memory is short. Free it when no thread uses it any more. */
+/*
+ * A lock that nobody holds (threading.Lock). NULL only when memory is short. Free it when no thread uses it any more.
+ */
 AT_API at_lock *at_lock_new(void);
 AT_API void at_lock_free(at_lock *lock);
 
 /*
- * Takes the lock, waiting for it if need be (Lock.acquire). It has no owner: a second acquire by the same thread waits until some
- * thread releases it. Signals neither shorten nor lengthen the wait. Returns 0; -ETIMEDOUT; -EINVAL for NULL, for not a number
- * and for a negative timeout other than -1, which waits for ever, as in Python; -EOVERFLOW.
+ * Takes the lock, waiting for it if need be (Lock.acquire). It has no owner: a second acquire by the same thread waits
+ * until some thread releases it. Signals neither shorten nor lengthen the wait. Returns 0; -ETIMEDOUT; -EINVAL for
+ * NULL, for not a number and for a negative timeout other than -1, which waits for ever, as in Python; -EOVERFLOW.
  */
 AT_API int at_lock_acquire(at_lock *lock, double timeout) AT_MUST_CHECK;
 

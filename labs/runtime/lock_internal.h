@@ -1,4 +1,4 @@
-/* lock_internal.h (internal): what a lock holds, for those of the runtime's own that a fork may find held by a thread that is gone. */
+/* lock_internal.h (internal): what a lock holds, for the runtime's own that a fork may find held for ever. */
 #ifndef ATELIER_LOCK_INTERNAL_H
 #define ATELIER_LOCK_INTERNAL_H
 

@@ -1,4 +1,4 @@
-/* process.c: processes that run a C function: their handles, start and join, and the end of a process; see process.h. */
+/* process.c: processes that run a C function: handles, start and join, the end of a process; see process.h. */
 #include "process.h"
 
 #include <errno.h>
@@ -218,7 +218,7 @@ static at_process parent;
 static int open_parent(pid_t pid) {
     int pidfd = pidfd_open(pid, 0);
     if (pidfd < 0 || getppid() == pid)
-        return pidfd; /* as long as it is our parent it lives, so nobody else had its pid when pidfd_open looked it up */
+        return pidfd; /* while it is our parent it lives, so nobody else had its pid when pidfd_open looked it up */
     close(pidfd);
     return -1;
 }

@@ -15,8 +15,8 @@ typedef struct at_process at_process;
 
 /* How a child comes to be (multiprocessing.set_start_method). */
 typedef enum at_start_method {
-    AT_START_FORK, /* a fork of this process: it sees all memory as it is now; its cost grows with that */
-    AT_START_ZYGOTE, /* a fork of the zygote (zygote.h): small, without threads; it sees what was there at at_zygote_start */
+    AT_START_FORK,   /* a fork of this process: it sees all memory as it is now; its cost grows with that */
+    AT_START_ZYGOTE, /* a fork of the zygote (zygote.h): small, without threads; it sees what was at at_zygote_start */
 } at_start_method;
 
 typedef struct at_process_options {
@@ -30,39 +30,41 @@ typedef struct at_process_options {
 } at_process_options;
 
 /*
- * A new process, not started (multiprocessing.Process). NULL only when memory is short; what else is wrong with it, at_process_start
- * says. The caller frees the handle with at_process_free, at any time: a child that still runs goes on, is reaped at the next start or list
- * after its end, and is waited for at exit.
+ * A new process, not started (multiprocessing.Process). NULL only when memory is short; what else is wrong with it,
+ * at_process_start says. The caller frees the handle with at_process_free, at any time: a child that still runs goes
+ * on, is reaped at the next start or list after its end, and is waited for at exit.
  */
 #define at_process_new(...) at_process_create(&(at_process_options){__VA_ARGS__})
 AT_API at_process *at_process_create(const at_process_options *options);
 AT_API void at_process_free(at_process *process);
 
 /*
- * Starts it (Process.start): when this returns 0 the child exists and will run its target; on an error no trace of it is left
- * and the target has not run. What stdio's streams hold is written first; where other threads run, what stdout and stderr hold, and
- * other streams are the caller's to flush. In the child: the thread that runs the target is the main thread; HUP, INT, QUIT, TERM and CHLD have no handler
- * any more, while others are inherited; `return` and exit() run the child's own atexit functions and none of the parent's; a target
- * that returns a negative code has its text printed on stderr and exit code 1.
- * Errors: AT_ENOTARGET; AT_ESTARTED; AT_ECLOSED; AT_EDAEMON; AT_ETHREADS (at_set_fork_policy); AT_ENOZYGOTE;
- * -EAGAIN, -ENOMEM, -EMFILE, -ENFILE from the system, and then the handle may be started later; -EINVAL for NULL
- * (memory was short); -E2BIG for a copied argument of more than 64 KiB by the zygote.
+ * Starts it (Process.start): when this returns 0 the child exists and will run its target; on an error no trace of it
+ * is left and the target has not run. What stdio's streams hold is written first; where other threads run, what stdout
+ * and stderr hold, and other streams are the caller's to flush. In the child: the thread that runs the target is the
+ * main thread; HUP, INT, QUIT, TERM and CHLD have no handler any more, while others are inherited; `return` and exit()
+ * run the child's own atexit functions and none of the parent's; a target that returns a negative code has its text
+ * printed on stderr and exit code 1. Errors: AT_ENOTARGET; AT_ESTARTED; AT_ECLOSED; AT_EDAEMON; AT_ETHREADS
+ * (at_set_fork_policy); AT_ENOZYGOTE; -EAGAIN, -ENOMEM, -EMFILE, -ENFILE from the system, and then the handle may be
+ * started later; -EINVAL for NULL (memory was short); -E2BIG for a copied argument of more than 64 KiB by the zygote.
  */
 AT_API int at_process_start(at_process *process) AT_MUST_CHECK;
 
 /*
- * Waits until it has ended and reaps it (Process.join); any number of threads may, any number of times. A negative timeout polls.
- * Errors: -ETIMEDOUT; -ECHILD when it has ended but somebody else took its exit status; AT_ENOTSTARTED; AT_ENOTCHILD; AT_ECLOSED;
- * -EINVAL, -EOVERFLOW (clock.h).
+ * Waits until it has ended and reaps it (Process.join); any number of threads may, any number of times. A negative
+ * timeout polls. Errors: -ETIMEDOUT; -ECHILD when it has ended but somebody else took its exit status; AT_ENOTSTARTED;
+ * AT_ENOTCHILD; AT_ECLOSED; -EINVAL, -EOVERFLOW (clock.h).
  */
 AT_API int at_process_join(at_process *process, double timeout) AT_MUST_CHECK;
 
-/* Whether it runs (Process.is_alive); false before the start, after the end, and for a closed or a stranger's handle. */
+/*
+ * Whether it runs (Process.is_alive); false before the start, after the end, and for a closed or a stranger's handle.
+ */
 AT_API bool at_process_is_alive(at_process *process);
 
 /*
- * Stores how it ended (Process.exitcode): the exit code, or minus the signal that killed it. Errors: -EAGAIN as long as it has
- * not ended (Python's None); -ECHILD when nobody can know any more; AT_ENOTCHILD; AT_ECLOSED.
+ * Stores how it ended (Process.exitcode): the exit code, or minus the signal that killed it. Errors: -EAGAIN as long as
+ * it has not ended (Python's None); -ECHILD when nobody can know any more; AT_ENOTCHILD; AT_ECLOSED.
  */
 AT_API int at_process_exitcode(at_process *process, int *code) AT_MUST_CHECK;
 
@@ -74,34 +76,36 @@ AT_API int at_process_kill(at_process *process) AT_MUST_CHECK;
 /* Its process id (Process.pid), 0 before the start, AT_ECLOSED after close. */
 AT_API pid_t at_process_pid(const at_process *process);
 
-/* Its name (Process.name), valid as long as the handle; whether it is a daemon (Process.daemon), which can be set before the start
- * (errors: AT_ESTARTED, AT_ECLOSED). */
+/*
+ * Its name (Process.name), valid as long as the handle; whether it is a daemon (Process.daemon), which can be set
+ * before the start (errors: AT_ESTARTED, AT_ECLOSED).
+ */
 AT_API const char *at_process_name(const at_process *process);
 AT_API bool at_process_daemon(const at_process *process);
 AT_API int at_process_set_daemon(at_process *process, bool daemon) AT_MUST_CHECK;
 
 /*
- * A descriptor that poll finds readable once it has ended (Process.sentinel). It belongs to the handle: at_process_close closes it.
- * Errors: AT_ENOTSTARTED, AT_ENOTCHILD, AT_ECLOSED.
+ * A descriptor that poll finds readable once it has ended (Process.sentinel). It belongs to the handle:
+ * at_process_close closes it. Errors: AT_ENOTSTARTED, AT_ENOTCHILD, AT_ECLOSED.
  */
 AT_API int at_process_sentinel(at_process *process) AT_MUST_CHECK;
 
 /*
- * Gives back all that the handle holds but its memory (Process.close); every later call on it says AT_ECLOSED, but for close
- * itself and free. Errors: AT_ERUNNING.
+ * Gives back all that the handle holds but its memory (Process.close); every later call on it says AT_ECLOSED, but for
+ * close itself and free. Errors: AT_ERUNNING.
  */
 AT_API int at_process_close(at_process *process) AT_MUST_CHECK;
 
 /*
- * The children that run, started here and not yet joined (multiprocessing.active_children); those that have ended are reaped.
- * Returns their number and stores an array that ends with NULL, released by at_processes_free. Errors: -ENOMEM.
+ * The children that run, started here and not yet joined (multiprocessing.active_children); those that have ended are
+ * reaped. Returns their number and stores an array that ends with NULL, released by at_processes_free. Errors: -ENOMEM.
  */
 AT_API int at_active_children(at_process ***children) AT_MUST_CHECK;
 AT_API void at_processes_free(at_process **children);
 
 /*
- * The process that started this one by at_process_start (multiprocessing.parent_process), NULL in any other. Its pid, name, is_alive,
- * join and sentinel can be asked for; the rest says AT_ENOTCHILD. Not to be freed.
+ * The process that started this one by at_process_start (multiprocessing.parent_process), NULL in any other. Its pid,
+ * name, is_alive, join and sentinel can be asked for; the rest says AT_ENOTCHILD. Not to be freed.
  */
 AT_API at_process *at_parent_process(void);
 
@@ -116,13 +120,14 @@ typedef enum at_fork_policy {
 AT_API at_fork_policy at_set_fork_policy(at_fork_policy policy);
 
 /*
- * The kernel's tie to the parent ends when the child changes its user id or executes a set-user-id program. For a child that a thread other than
- * main started, the parent is dead, too, once it executes another program.
+ * The kernel's tie to the parent ends when the child changes its user id or executes a set-user-id program. For a child
+ * that a thread other than main started, the parent is dead, too, once it executes another program.
  */
 
 /*
- * At exit, when the atexit functions registered after the first start have run, in this order: threads that are not daemons are joined; daemon children are sent SIGTERM, and SIGKILL a second later
- * if need be; the other children are joined.
+ * At exit, when the atexit functions registered after the first start have run, in this order: threads that are not
+ * daemons are joined; daemon children are sent SIGTERM, and SIGKILL a second later if need be; the other children are
+ * joined.
  */
 
 AT_END_DECLS

@@ -1,8 +1,8 @@
 /*
  * process_lock.c: a lock between processes, a robust mutex in shared memory; see process_lock.h.
  *
- * The kernel keeps, for each thread, a list of the robust mutexes that it holds, and marks them when the thread dies in whatever way, so
- * the next acquire learns of it. pthread_mutexattr_setrobust(3), get_robust_list(2)
+ * The kernel keeps, for each thread, a list of the robust mutexes that it holds, and marks them when the thread dies in
+ * whatever way, so the next acquire learns of it. pthread_mutexattr_setrobust(3), get_robust_list(2)
  */
 #include "process_lock.h"
 
@@ -37,7 +37,9 @@ at_process_lock *at_process_lock_new(void) {
 }
 
 void at_process_lock_free(at_process_lock *lock) {
-    /* No pthread_mutex_destroy: other processes may still use it, and glibc's keeps nothing outside the mutex itself. */
+    /*
+     * No pthread_mutex_destroy: other processes may still use it, and glibc's keeps nothing outside the mutex itself.
+     */
     at_shared_free(lock);
 }
 
@@ -55,7 +57,9 @@ int at_process_lock_acquire(at_process_lock *lock, double timeout) {
         tsan_acquired(&lock->mutex);
     if (error != EOWNERDEAD)
         return -error;
-    /* From here on the mutex is whole again; a death before this line leaves it to the next acquire, in the same state. */
+    /*
+     * From here on the mutex is whole again; a death before this line leaves it to the next acquire, in the same state.
+     */
     pthread_mutex_consistent(&lock->mutex);
     return AT_RECOVERED;
 }

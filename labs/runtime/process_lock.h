@@ -1,4 +1,4 @@
-/* process_lock.h: a lock between processes that survives its holder's death, as Python's multiprocessing.Lock does not. */
+/* process_lock.h: a lock between processes that survives its holder's death, as multiprocessing.Lock does not. */
 #ifndef ATELIER_PROCESS_LOCK_H
 #define ATELIER_PROCESS_LOCK_H
 
@@ -12,15 +12,15 @@ typedef struct at_process_lock at_process_lock;
 enum { AT_RECOVERED = 1 };
 
 /*
- * A lock that nobody holds, shared by this process, its threads and every child forked after this call. NULL only when memory is
- * short. Free it in each process when that process no longer uses it.
+ * A lock that nobody holds, shared by this process, its threads and every child forked after this call. NULL only when
+ * memory is short. Free it in each process when that process no longer uses it.
  */
 AT_API at_process_lock *at_process_lock_new(void);
 AT_API void at_process_lock_free(at_process_lock *lock);
 
 /*
- * Takes the lock, waiting for it if need be. Returns 0; AT_RECOVERED (above 0) when the last holder died with it: the lock is
- * taken and sound, and the caller looks after the data; -ETIMEDOUT; -EDEADLK when this thread holds it already;
+ * Takes the lock, waiting for it if need be. Returns 0; AT_RECOVERED (above 0) when the last holder died with it: the
+ * lock is taken and sound, and the caller looks after the data; -ETIMEDOUT; -EDEADLK when this thread holds it already;
  * -EINVAL for NULL or not a number; -EOVERFLOW. A negative timeout polls, as multiprocessing.Lock's does.
  */
 AT_API int at_process_lock_acquire(at_process_lock *lock, double timeout) AT_MUST_CHECK;

@@ -10,8 +10,8 @@ AT_BEGIN_DECLS
 AT_API void at_no_arguments(int argc, char *argv[]);
 
 /*
- * For a program with at most one argument, a whole number from 1 to `most` that its usage calls `name`: returns it, or `fallback`
- * when it is left out. --help and bad arguments as above.
+ * For a program with at most one argument, a whole number from 1 to `most` that its usage calls `name`: returns it, or
+ * `fallback` when it is left out. --help and bad arguments as above.
  */
 AT_API long at_argument(int argc, char *argv[], const char *name, long fallback, long most);
 

@@ -9,8 +9,9 @@
 AT_BEGIN_DECLS
 
 /*
- * `size` bytes, zeroed, aligned to a cache line, that this process and every child forked after this call see as one. It has no
- * name and no file: it is gone when the last process that has it ends. NULL when memory is short or size is 0.
+ * `size` bytes, zeroed, aligned to a cache line, that this process and every child forked after this call see as one.
+ * It has no name and no file: it is gone when the last process that has it ends. NULL when memory is short or size is
+ * 0.
  */
 AT_API void *at_shared_new(size_t size);
 

@@ -1,8 +1,9 @@
 /*
  * spawner.c: which thread forks.
  *
- * PR_SET_PDEATHSIG kills a child when the thread that forked it ends. The main thread ends with its process: a pthread_exit in main is made
- * to wait for its children. For any other thread the spawner forks, a thread that never ends.
+ * PR_SET_PDEATHSIG kills a child when the thread that forked it ends. The main thread ends with its process: a
+ * pthread_exit in main is made to wait for its children. For any other thread the spawner forks, a thread that never
+ * ends.
  */
 #include <pthread.h>
 #include <sched.h>

@@ -36,7 +36,7 @@ static bool is_running(const char *task) {
 static int count_tasks(void) {
     struct stat folder;
     if (__libc_single_threaded || (stat("/proc/self/task", &folder) == 0 && folder.st_nlink == 2 + 1))
-        return 1; /* a task is a folder, which links to the one above it; this look is cheap, but sees ending threads too */
+        return 1; /* a task is a folder, which links to the one above; a cheap look, but it sees ending threads too */
     DIR *tasks = opendir("/proc/self/task");
     if (tasks == NULL)
         return (int)at_active_count();

@@ -1,8 +1,8 @@
 /*
  * thread.c: threads: their handles, start, join and end; see thread.h.
  *
- * pthread_join can neither be timed nor repeated nor shared, so a join with a deadline waits for `state` first, and whoever then calls
- * pthread_join does so under `join_mutex`.
+ * pthread_join can neither be timed nor repeated nor shared, so a join with a deadline waits for `state` first, and
+ * whoever then calls pthread_join does so under `join_mutex`.
  */
 #include "thread.h"
 
@@ -32,8 +32,8 @@ static const char *target_value(const char *source) {
 }
 
 /*
- * Finds "paint" in ".target = paint, .arg = &a": the text of the options is all that C leaves of the function's name. It is the last name of
- * the value: casts, & and parentheses come before. Returns its length, 0 without one.
+ * Finds "paint" in ".target = paint, .arg = &a": the text of the options is all that C leaves of the function's name.
+ * It is the last name of the value: casts, & and parentheses come before. Returns its length, 0 without one.
  */
 static int target_name(const char *source, const char **name) {
     static const char NAME[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";

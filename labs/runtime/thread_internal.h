@@ -54,8 +54,8 @@ void registry_add(at_thread *thread);
 void registry_remove(at_thread *thread);
 
 /*
- * Notes that the calling thread is about to wait for `thread` without a deadline: 0, or -EDEADLK when that thread waits, through
- * however many others, for the caller. glibc's pthread_join does not see such circles.
+ * Notes that the calling thread is about to wait for `thread` without a deadline: 0, or -EDEADLK when that thread
+ * waits, through however many others, for the caller. glibc's pthread_join does not see such circles.
  */
 int registry_begin_wait(at_thread *thread);
 void registry_end_wait(void);
@@ -63,7 +63,10 @@ void registry_end_wait(void);
 /* Leaves it out of registry_next_to_join from now on. */
 void registry_pass_over(at_thread *thread);
 
-/* Makes `thread` the calling thread's handle, which when that thread ends is taken off, finished and released. 0 or -errno. */
+/*
+ * Makes `thread` the calling thread's handle, which when that thread ends is taken off, finished and released. 0 or
+ * -errno.
+ */
 int registry_adopt(at_thread *thread);
 
 /* The first thread on the list that has to be joined before the process may end, counted; NULL when there is none. */

@@ -85,7 +85,10 @@ void registry_end_wait(void) {
     pthread_mutex_unlock(&registry.mutex);
 }
 
-/* The last thing that a thread does here: in the second round of destructors, so after those of the thread's own keys. pthread_key_create(3) */
+/*
+ * The last thing that a thread does here: in the second round of destructors, so after those of the thread's own keys.
+ * pthread_key_create(3)
+ */
 static void end_thread(void *handle) {
     static _Thread_local bool is_second_round;
     at_thread *thread = handle;
@@ -227,8 +230,8 @@ static void after_fork_in_child(void) {
 }
 
 /*
- * Before main, in the main thread; or in whatever thread loads the shared library. Of the runtime's constructors this is the first, so
- * that after a fork, too, fork_generation has changed before the others ask for it.
+ * Before main, in the main thread; or in whatever thread loads the shared library. Of the runtime's constructors this
+ * is the first, so that after a fork, too, fork_generation has changed before the others ask for it.
  */
 static __attribute__((constructor(101))) void initialise(void) {
     pthread_key_create(&end_of_thread, end_thread);

@@ -13,8 +13,9 @@
 #endif
 
 /*
- * A mutex between processes: gcc 12's ThreadSanitizer does not know pthread_mutex_clocklock, and takes it that all who lock a mutex are
- * threads of one process. So it is not shown the calls, but told of the order that they make between threads.
+ * A mutex between processes: gcc 12's ThreadSanitizer does not know pthread_mutex_clocklock, and takes it that all who
+ * lock a mutex are threads of one process. So it is not shown the calls, but told of the order that they make between
+ * threads.
  */
 #ifdef UNDER_TSAN
 #include <dlfcn.h>

@@ -10,7 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The moment at which a timeout ends. It is fixed once, at the start of a call, so no EINTR and no retry can move it. */
+/*
+ * The moment at which a timeout ends. It is fixed once, at the start of a call, so no EINTR and no retry can move it.
+ */
 struct deadline {
     bool never;         /* AT_FOREVER */
     struct timespec at; /* on CLOCK_MONOTONIC, when not never */
@@ -34,15 +36,17 @@ static inline const struct timespec *deadline_time(const struct deadline *deadli
 enum futex_scope { FUTEX_OF_PROCESS = FUTEX_PRIVATE_FLAG, FUTEX_SHARED = 0 };
 
 /*
- * Sleeps while *word == expected, until futex_wake or the deadline: -ETIMEDOUT then, else 0. It also returns 0 for no reason (a signal,
- * a word that had changed already), so the caller looks again in a loop. futex(2)
+ * Sleeps while *word == expected, until futex_wake or the deadline: -ETIMEDOUT then, else 0. It also returns 0 for no
+ * reason (a signal, a word that had changed already), so the caller looks again in a loop. futex(2)
  */
 int futex_wait(_Atomic uint32_t *word, uint32_t expected, const struct deadline *deadline, enum futex_scope scope);
 
 /* Wakes up to `count` of those who sleep on it. */
 void futex_wake(_Atomic uint32_t *word, int count, enum futex_scope scope);
 
-/* Waits until a descriptor has one of these events (POLLIN; POLLHUP for that alone): 0, -ETIMEDOUT, or -ENOMEM. poll(2) */
+/*
+ * Waits until a descriptor has one of these events (POLLIN; POLLHUP for that alone): 0, -ETIMEDOUT, or -ENOMEM. poll(2)
+ */
 int await_descriptor(int descriptor, short events, const struct deadline *deadline);
 
 #endif

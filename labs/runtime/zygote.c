@@ -1,8 +1,9 @@
 /*
  * zygote.c: a small process that forks children on request; see zygote.h.
  *
- * It is a child like any other (launch.c) that serves requests from a socket until its parent closes the other end. What it forks are
- * its children, not its parent's: the parent gets a pidfd to wait on, and asks the zygote for the exit status.
+ * It is a child like any other (launch.c) that serves requests from a socket until its parent closes the other end.
+ * What it forks are its children, not its parent's: the parent gets a pidfd to wait on, and asks the zygote for the
+ * exit status.
  *
  *   parent                                      zygote
  *   request LAUNCH, name, argument      ->      forks; the child waits at the gate
@@ -33,7 +34,9 @@
 
 enum { ARGUMENT_MAX = 64 * 1024 };
 
-/* A zygote that does not answer in this time has been stopped, or worse: it is as good as dead. It needs a millisecond. */
+/*
+ * A zygote that does not answer in this time has been stopped, or worse: it is as good as dead. It needs a millisecond.
+ */
 static const struct timeval PATIENCE = {.tv_sec = 5};
 
 struct request {
@@ -172,8 +175,8 @@ static int serve(void *ends) {
 /* ---- in the parent */
 
 /*
- * Two connected descriptors, and neither 0, 1 nor 2: where a standard stream is closed, what the program prints there would be
- * taken for a request. 0 or -errno.
+ * Two connected descriptors, and neither 0, 1 nor 2: where a standard stream is closed, what the program prints there
+ * would be taken for a request. 0 or -errno.
  */
 static int connected_pair(int ends[2]) {
     int low[2] = {-1, -1};
@@ -259,7 +262,10 @@ void at_zygote_stop(void) {
     at_lock_release(&zygote.lock);
 }
 
-/* A request and its answer, with the lock held. A conversation that breaks off is the zygote's end: nothing would fit any more. */
+/*
+ * A request and its answer, with the lock held. A conversation that breaks off is the zygote's end: nothing would fit
+ * any more.
+ */
 static int converse(struct iovec *parts, size_t count, struct answer *answer, int *descriptor) {
     if (zygote.socket < 0)
         return AT_ENOZYGOTE;
