@@ -166,7 +166,7 @@ static bool is_readable(int pidfd) {
 static enum fate reap_by_zygote(const at_process *process, int *status) {
     if (!is_readable(process->pidfd))
         return ALIVE;
-    return zygote_reap(process->pid, process->zygote, status) == 0 ? ENDED : LOST;
+    return zygote_reap(process->nursery, process->pid, process->zygote, status) == 0 ? ENDED : LOST;
 }
 
 /* The status of a child that somebody else reaped. */

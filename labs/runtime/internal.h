@@ -26,10 +26,12 @@ void threads_join_all(void);
 
 /*
  * The threads of this process beside the caller, whoever started them, but for those that are ending and for the
- * spawner.
+ * runtime's own.
  */
 int count_other_threads(void);
-extern _Atomic bool has_spawner; /* spawner.c says */
+
+/* Threads that hold no lock which a forked child would miss: the spawner, and pools' between their callbacks. */
+extern _Atomic int harmless_threads;
 
 /* ---- launch.c: how a child comes to be */
 
@@ -77,6 +79,11 @@ void launch_finish(struct launched *launched, bool go);
 /* What a process does at its end, when its own atexit functions are done; process.c sets it. */
 extern void (*end_of_process)(void);
 
+/* ---- process.c */
+
+/* Whether a fork may go ahead beside other threads, for "process" NAME, say: 0, or AT_ETHREADS (at_set_fork_policy). */
+int check_fork(const char *kind, const char *name, int other_threads);
+
 /* ---- spawner.c: which thread forks */
 
 /*
@@ -87,13 +94,26 @@ int launch_by_fork(const struct launch *launch, struct launched *launched);
 
 /* ---- zygote.c */
 
+/* A zygote beside that of at_zygote_start, such as a pool has: NULL stands for that one in the calls below. */
+struct zygote;
+struct zygote *zygote_new(void); /* not running yet; NULL when memory is short */
+void zygote_free(struct zygote *zygote);
+
+/* Forks it if it does not live: 0 or a negative code, AT_ETHREADS when it must be alone and other threads run. */
+int zygote_ensure(struct zygote *zygote, const char *name, bool only_alone);
+
+/* ---- pool.c */
+
+/* Ends all pools of this process; pool.c sets it. */
+extern void (*end_of_pools)(void);
+
 /*
  * Asks the zygote for a child; arg_size bytes at launch->arg are copied, or with 0 the pointer itself travels. 0 or a
  * negative code.
  */
-int zygote_launch(const struct launch *launch, size_t arg_size, struct launched *launched);
+int zygote_launch(struct zygote *zygote, const struct launch *launch, size_t arg_size, struct launched *launched);
 
 /* The wait status of a child of the zygote's that has ended (waitpid(2)): 0 or a negative code. */
-int zygote_reap(pid_t pid, uint32_t zygote, int *status);
+int zygote_reap(struct zygote *zygote, pid_t pid, uint32_t number, int *status);
 
 #endif

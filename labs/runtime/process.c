@@ -20,6 +20,8 @@
 
 static const double GRACE = 1; /* seconds between a daemon's SIGTERM and its SIGKILL, at exit */
 
+void (*end_of_pools)(void);
+
 static _Atomic at_fork_policy fork_policy = AT_FORK_WARN;
 static _Atomic bool has_warned;
 
@@ -91,8 +93,7 @@ at_fork_policy at_set_fork_policy(at_fork_policy policy) {
     return atomic_exchange(&fork_policy, policy);
 }
 
-/* Whether a fork may go ahead beside so many other threads. */
-static int check_threads(const at_process *process, int others) {
+int check_fork(const char *kind, const char *name, int others) {
     at_fork_policy policy = atomic_load(&fork_policy);
     if (others == 0 || policy == AT_FORK_ALLOW)
         return 0;
@@ -100,9 +101,9 @@ static int check_threads(const at_process *process, int others) {
         return AT_ETHREADS;
     if (!atomic_exchange(&has_warned, true))
         fprintf(stderr,
-                "atelier: process \"%s\": start by fork while %d other thread%s: a lock that one of them holds stays "
+                "atelier: %s \"%s\": start by fork while %d other thread%s: a lock that one of them holds stays "
                 "held for ever in the child; start it by the zygote, or say at_set_fork_policy(AT_FORK_ALLOW)\n",
-                process->name, others, others == 1 ? " runs" : "s run");
+                kind, name, others, others == 1 ? " runs" : "s run");
     return 0;
 }
 
@@ -116,9 +117,9 @@ static int launch(const at_process *process, struct launched *launched) {
     };
     pthread_sigmask(SIG_SETMASK, NULL, &launch.mask);
     if (process->start_method == AT_START_ZYGOTE)
-        return zygote_launch(&launch, process->arg_size, launched);
+        return zygote_launch(process->nursery, &launch, process->arg_size, launched);
     int others = count_other_threads();
-    int error = check_threads(process, others);
+    int error = check_fork("process", process->name, others);
     launch.alone = others == 0;
     return error != 0 ? error : launch_by_fork(&launch, launched);
 }
@@ -278,6 +279,8 @@ static void end_children(void) {
 /* The end of a process. */
 static void shut_down(void) {
     threads_join_all();
+    if (end_of_pools != NULL)
+        end_of_pools();
     if (children_exist())
         end_children();
     at_zygote_stop();

@@ -17,6 +17,7 @@ struct at_process {
     at_start_method start_method;
     bool outlives_parent;
     const char *name;
+    struct zygote *nursery; /* that is to fork it; NULL: the one of at_zygote_start */
 
     _Atomic bool daemon;
     enum { UNSTARTED, STARTING, STARTED } stage;

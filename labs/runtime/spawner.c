@@ -19,6 +19,7 @@ enum spawner_state { SPAWNER_IDLE, SPAWNER_ASKED, SPAWNER_DONE };
 
 static struct {
     struct at_lock lock; /* one request at a time; guards all below */
+    bool exists;
     pthread_t thread;
     _Atomic uint32_t state; /* a futex word: its release store hands over the three below, in both directions */
     const struct launch *launch;
@@ -59,13 +60,14 @@ static int start_spawner(void) {
         return -error;
     pthread_detach(thread);
     spawner.thread = thread;
-    has_spawner = true;
+    spawner.exists = true;
+    harmless_threads++;
     return 0;
 }
 
 static int launch_by_spawner(const struct launch *launch, struct launched *launched) {
     lock_take(&spawner.lock);
-    int error = has_spawner ? 0 : start_spawner();
+    int error = spawner.exists ? 0 : start_spawner();
     if (error == 0) {
         cpu_set_t cpus; /* the child's are those of the thread that asks */
         if (sched_getaffinity(0, sizeof cpus, &cpus) == 0)
@@ -99,7 +101,8 @@ static void end_main(void *unused) {
 /* The child has no spawner. */
 static void after_fork_in_child(void) {
     lock_reset(&spawner.lock);
-    has_spawner = false;
+    spawner.exists = false;
+    harmless_threads = 0; /* pools' threads are gone, too */
     atomic_store(&spawner.state, SPAWNER_IDLE);
 }
 

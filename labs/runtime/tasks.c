@@ -8,7 +8,7 @@
 #include "internal.h"
 #include "tsan.h"
 
-_Atomic bool has_spawner;
+_Atomic int harmless_threads;
 
 #ifdef UNDER_TSAN
 /* ThreadSanitizer has threads of its own: count those that the runtime knows. */
@@ -49,6 +49,6 @@ static int count_tasks(void) {
 #endif
 
 int count_other_threads(void) {
-    int others = count_tasks() - 1 - has_spawner;
-    return others > 0 ? others : 0; /* without /proc only the registered are counted, and not the spawner */
+    int others = count_tasks() - 1 - harmless_threads;
+    return others > 0 ? others : 0; /* without /proc only the registered are counted, and not those */
 }

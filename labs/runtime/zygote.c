@@ -19,8 +19,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -53,13 +55,22 @@ struct answer {
     int value; /* pid or status */
 };
 
-static struct {
+struct zygote {
     struct at_lock lock; /* one conversation at a time; guards all below */
     int socket;          /* the parent's end; -1 without a zygote */
     struct launched process;
-    uint32_t number; /* how many there have been */
-    int served;      /* the zygote's own end, in the zygote; its children must not have it */
-} zygote = {.socket = -1, .served = -1};
+    uint32_t number; /* how many there have been in its place */
+    LIST_ENTRY(zygote) listed;
+};
+
+/* Those of this process: the one of at_zygote_start, and those of pools. */
+static struct zygote common = {.socket = -1};
+static struct {
+    pthread_mutex_t mutex; /* guards the list */
+    LIST_HEAD(, zygote) list;
+} zygotes = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static int served = -1; /* in a zygote: its end, which its children must not have */
 
 /* ---- messages, whole or not at all: SOCK_SEQPACKET */
 
@@ -138,8 +149,8 @@ static int serve_launch(struct request *request, unsigned char *argument) {
     int error = launch_begin(&request->launch, &launched);
     if (error == 0) {
         bool go = false;
-        error = send_answer(zygote.served, &(struct answer){.value = launched.pid}, launched.pidfd);
-        if (error == 0 && !receive_bytes(zygote.served, &go, sizeof go))
+        error = send_answer(served, &(struct answer){.value = launched.pid}, launched.pidfd);
+        if (error == 0 && !receive_bytes(served, &go, sizeof go))
             error = AT_ENOZYGOTE;
         launch_finish(&launched, go);
         if (go)
@@ -147,7 +158,7 @@ static int serve_launch(struct request *request, unsigned char *argument) {
         if (error == 0 || error == AT_ENOZYGOTE)
             return error;
     }
-    return send_answer(zygote.served, &(struct answer){.error = error}, -1);
+    return send_answer(served, &(struct answer){.error = error}, -1);
 }
 
 static int serve_reap(const struct request *request) {
@@ -155,7 +166,7 @@ static int serve_reap(const struct request *request) {
     while (waitpid(request->pid, &answer.value, 0) < 0 && answer.error == 0)
         if (errno != EINTR)
             answer.error = -errno;
-    return send_answer(zygote.served, &answer, -1);
+    return send_answer(served, &answer, -1);
 }
 
 /* The zygote's target: ends when the parent closes its end, by at_zygote_stop or by dying. */
@@ -163,11 +174,11 @@ static int serve(void *ends) {
     static _Alignas(max_align_t) unsigned char argument[ARGUMENT_MAX];
     struct request request;
     close(((int *)ends)[0]);
-    zygote.served = ((int *)ends)[1];
+    served = ((int *)ends)[1];
     identity.parent_pidfd = pidfd_open(identity.parent, 0); /* its death would be ours, so it is that one */
     struct iovec parts[] = {{&request, sizeof request}, {argument, sizeof argument}};
     int error = 0;
-    while (error == 0 && receive_message(zygote.served, &(struct msghdr){.msg_iov = parts, .msg_iovlen = 2}) > 0)
+    while (error == 0 && receive_message(served, &(struct msghdr){.msg_iov = parts, .msg_iovlen = 2}) > 0)
         error = request.kind == LAUNCH ? serve_launch(&request, argument) : serve_reap(&request);
     return 0;
 }
@@ -196,146 +207,191 @@ static int connected_pair(int ends[2]) {
     return error;
 }
 
-static bool zygote_lives(void) {
+static bool lives(const struct zygote *zygote) {
     struct deadline now;
     deadline_after(0, NEGATIVE_POLLS, &now);
-    return zygote.socket >= 0 && await_descriptor(zygote.process.pidfd, POLLIN, &now) == -ETIMEDOUT;
+    return zygote->socket >= 0 && await_descriptor(zygote->process.pidfd, POLLIN, &now) == -ETIMEDOUT;
 }
 
-static void stop(void) {
-    if (zygote.socket < 0)
+static void stop(struct zygote *zygote) {
+    if (zygote->socket < 0)
         return;
-    int socket = zygote.socket;
-    zygote.socket = -1; /* first, lest a child forked now closes what has this number then */
+    int socket = zygote->socket;
+    zygote->socket = -1; /* first, lest a child forked now closes what has this number then */
     close(socket);
     siginfo_t info;
-    pidfd_send_signal(zygote.process.pidfd, SIGKILL, NULL, 0); /* it would end by itself, were it not stopped, say */
-    while (waitid(P_PIDFD, (id_t)zygote.process.pidfd, &info, WEXITED) != 0 && errno == EINTR)
+    pidfd_send_signal(zygote->process.pidfd, SIGKILL, NULL, 0); /* it would end by itself, were it not stopped, say */
+    while (waitid(P_PIDFD, (id_t)zygote->process.pidfd, &info, WEXITED) != 0 && errno == EINTR)
         ;
-    close(zygote.process.pidfd);
+    close(zygote->process.pidfd);
 }
 
-static int start(void) {
+static int start(struct zygote *zygote, const char *name) {
     int ends[2];
-    if (count_other_threads() > 0)
-        return AT_ETHREADS;
     int error = connected_pair(ends);
     if (error != 0)
         return error;
     struct launch launch = {
         .target = serve,
         .arg = ends,
-        .alone = true,
+        .alone = count_other_threads() == 0,
         .launcher = getpid(),
-        .identity = identity_of_child("Zygote", false),
+        .identity = identity_of_child(name, false),
     };
     sigfillset(&launch.mask); /* Ctrl-C is for the program to answer; the zygote ends with it */
-    error = launch_by_fork(&launch, &zygote.process);
+    error = launch_by_fork(&launch, &zygote->process);
     close(ends[1]);
-    zygote.number++;
+    zygote->number++;
     if (error != 0) {
         close(ends[0]);
         return error;
     }
-    zygote.socket = ends[0];
-    setsockopt(zygote.socket, SOL_SOCKET, SO_RCVTIMEO, &PATIENCE, sizeof PATIENCE);
-    setsockopt(zygote.socket, SOL_SOCKET, SO_SNDTIMEO, &PATIENCE, sizeof PATIENCE);
+    zygote->socket = ends[0];
+    setsockopt(zygote->socket, SOL_SOCKET, SO_RCVTIMEO, &PATIENCE, sizeof PATIENCE);
+    setsockopt(zygote->socket, SOL_SOCKET, SO_SNDTIMEO, &PATIENCE, sizeof PATIENCE);
     return 0;
 }
 
 int at_zygote_start(void) {
     if (identity.daemon)
         return AT_EDAEMON;
-    int error = 0;
-    lock_take(&zygote.lock);
-    if (!zygote_lives()) {
-        stop();
-        error = start();
-    }
-    at_lock_release(&zygote.lock);
-    return error;
+    return zygote_ensure(&common, "Zygote", true);
 }
 
 void at_zygote_stop(void) {
-    lock_take(&zygote.lock);
-    stop();
-    at_lock_release(&zygote.lock);
+    lock_take(&common.lock);
+    stop(&common);
+    at_lock_release(&common.lock);
+}
+
+int zygote_ensure(struct zygote *zygote, const char *name, bool only_alone) {
+    int error = 0;
+    lock_take(&zygote->lock);
+    if (!lives(zygote)) {
+        stop(zygote);
+        error = only_alone && count_other_threads() > 0 ? AT_ETHREADS : start(zygote, name);
+    }
+    at_lock_release(&zygote->lock);
+    return error;
+}
+
+struct zygote *zygote_new(void) {
+    struct zygote *zygote = calloc(1, sizeof *zygote);
+    if (zygote == NULL)
+        return NULL;
+    zygote->socket = -1;
+    pthread_mutex_lock(&zygotes.mutex);
+    LIST_INSERT_HEAD(&zygotes.list, zygote, listed);
+    pthread_mutex_unlock(&zygotes.mutex);
+    return zygote;
+}
+
+void zygote_free(struct zygote *zygote) {
+    if (zygote == NULL)
+        return;
+    pthread_mutex_lock(&zygotes.mutex);
+    LIST_REMOVE(zygote, listed);
+    stop(zygote);
+    pthread_mutex_unlock(&zygotes.mutex);
+    free(zygote);
 }
 
 /*
  * A request and its answer, with the lock held. A conversation that breaks off is the zygote's end: nothing would fit
  * any more.
  */
-static int converse(struct iovec *parts, size_t count, struct answer *answer, int *descriptor) {
-    if (zygote.socket < 0)
+static int converse(struct zygote *zygote, struct iovec *parts, size_t count, struct answer *answer, int *descriptor) {
+    if (zygote->socket < 0)
         return AT_ENOZYGOTE;
-    int error = send_message(zygote.socket, &(struct msghdr){.msg_iov = parts, .msg_iovlen = count});
+    int error = send_message(zygote->socket, &(struct msghdr){.msg_iov = parts, .msg_iovlen = count});
     if (error == AT_ENOZYGOTE)
-        stop();
+        stop(zygote);
     if (error != 0)
         return error;
-    if (receive_answer(zygote.socket, answer, descriptor))
+    if (receive_answer(zygote->socket, answer, descriptor))
         return answer->error;
-    stop();
+    stop(zygote);
     return AT_ENOZYGOTE;
 }
 
-static int give_verdict(bool go) {
-    int error = send_bytes(zygote.socket, &go, sizeof go);
+static int give_verdict(struct zygote *zygote, bool go) {
+    int error = send_bytes(zygote->socket, &go, sizeof go);
     if (error != 0)
-        stop();
+        stop(zygote);
     return error;
 }
 
-int zygote_launch(const struct launch *launch, size_t arg_size, struct launched *launched) {
+int zygote_launch(struct zygote *zygote, const struct launch *launch, size_t arg_size, struct launched *launched) {
+    if (zygote == NULL)
+        zygote = &common;
     if (arg_size > ARGUMENT_MAX)
         return -E2BIG;
     struct request request = {.kind = LAUNCH, .launch = *launch, .arg_size = arg_size};
     strncpy(request.name, launch->identity.name, sizeof request.name - 1);
     struct iovec parts[] = {{&request, sizeof request}, {launch->arg, arg_size}};
     struct answer answer;
-    lock_take(&zygote.lock);
-    int error = converse(parts, 2, &answer, &launched->pidfd);
+    lock_take(&zygote->lock);
+    int error = converse(zygote, parts, 2, &answer, &launched->pidfd);
     if (error == 0) {
         launched->pid = answer.value;
-        launched->zygote = zygote.number;
+        launched->zygote = zygote->number;
         bool go = launched->pidfd >= 0; /* the kernel drops a descriptor for which the receiver has no room */
-        error = give_verdict(go);
+        error = give_verdict(zygote, go);
         if (error != 0 && go)
             close(launched->pidfd);
         else if (!go)
             error = -EMFILE;
     }
-    at_lock_release(&zygote.lock);
+    at_lock_release(&zygote->lock);
     return error;
 }
 
-int zygote_reap(pid_t pid, uint32_t number, int *status) {
+int zygote_reap(struct zygote *zygote, pid_t pid, uint32_t number, int *status) {
+    if (zygote == NULL)
+        zygote = &common;
     struct request request = {.kind = REAP, .pid = pid};
     struct iovec part = {&request, sizeof request};
     struct answer answer = {0};
     int none;
-    lock_take(&zygote.lock);
-    int error = number == zygote.number ? converse(&part, 1, &answer, &none) : -ECHILD;
-    at_lock_release(&zygote.lock);
+    lock_take(&zygote->lock);
+    int error = number == zygote->number ? converse(zygote, &part, 1, &answer, &none) : -ECHILD;
+    at_lock_release(&zygote->lock);
     *status = answer.value;
     return error;
 }
 
+/* ---- fork */
+
+static void before_fork(void) {
+    pthread_mutex_lock(&zygotes.mutex);
+}
+
+static void after_fork_in_parent(void) {
+    pthread_mutex_unlock(&zygotes.mutex);
+}
+
 /* Children of either process must hold no end, or the other would never see it close. */
-static void after_fork_in_child(void) {
-    lock_reset(&zygote.lock);
-    if (zygote.socket >= 0) {
-        close(zygote.socket);
-        close(zygote.process.pidfd);
-        zygote.socket = -1;
-    }
-    if (zygote.served >= 0) {
-        close(zygote.served);
-        zygote.served = -1;
+static void forget(struct zygote *zygote) {
+    lock_reset(&zygote->lock);
+    if (zygote->socket >= 0) {
+        close(zygote->socket);
+        close(zygote->process.pidfd);
+        zygote->socket = -1;
     }
 }
 
+static void after_fork_in_child(void) {
+    struct zygote *zygote;
+    forget(&common);
+    LIST_FOREACH(zygote, &zygotes.list, listed)
+    forget(zygote);
+    if (served >= 0) {
+        close(served);
+        served = -1;
+    }
+    pthread_mutex_unlock(&zygotes.mutex); /* this thread locked it in before_fork */
+}
+
 static __attribute__((constructor)) void initialise(void) {
-    pthread_atfork(NULL, NULL, after_fork_in_child);
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
