@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "error.h"
+#include "hooks.h"
 #include "lock_internal.h"
 #include "wait.h"
 
@@ -27,14 +28,6 @@ struct at_rlock {
 
 /* An address that no other living thread has. It stays the forking thread's own in a child. */
 static _Thread_local char thread_mark;
-
-static inline void spin_pause(void) {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
 
 /* Acquire order: what the last holder did before its release() is seen by this one. */
 static inline bool try_take(struct at_lock *lock) {

@@ -13,18 +13,13 @@
 
 #include "clock.h"
 #include "error.h"
+#include "hooks.h"
+#include "process_lock_internal.h"
 #include "shared.h"
 #include "tsan.h"
 #include "wait.h"
 
-struct at_process_lock {
-    pthread_mutex_t mutex;
-};
-
-at_process_lock *at_process_lock_new(void) {
-    at_process_lock *lock = at_shared_new(sizeof *lock);
-    if (lock == NULL)
-        return NULL;
+void process_lock_init(struct at_process_lock *lock) {
     pthread_mutexattr_t attributes;
     pthread_mutexattr_init(&attributes);
     pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
@@ -33,6 +28,12 @@ at_process_lock *at_process_lock_new(void) {
     pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
     pthread_mutex_init(&lock->mutex, &attributes);
     pthread_mutexattr_destroy(&attributes);
+}
+
+at_process_lock *at_process_lock_new(void) {
+    at_process_lock *lock = at_shared_new(sizeof *lock);
+    if (lock != NULL)
+        process_lock_init(lock);
     return lock;
 }
 
@@ -43,25 +44,67 @@ void at_process_lock_free(at_process_lock *lock) {
     at_shared_free(lock);
 }
 
-static int lock_until(pthread_mutex_t *mutex, double timeout) {
-    struct deadline deadline;
-    int error = deadline_after(timeout, NEGATIVE_POLLS, &deadline);
-    return error != 0 ? -error : pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &deadline.at);
+#ifdef AT_HOOKS
+/* As take, but never asleep in the kernel, so that a test can let one thread run at a time. */
+static int take_awake(struct at_process_lock *lock, const struct deadline *deadline) {
+    int error;
+    while ((error = tsan_hidden_trylock(&lock->mutex)) == EBUSY) {
+        if (deadline_is_over(deadline))
+            return ETIMEDOUT;
+        hooks.pause();
+    }
+    return error;
+}
+#endif
+
+/* With EOWNERDEAD or 0 the lock is ours. */
+static int take(struct at_process_lock *lock, const struct deadline *deadline) {
+#ifdef AT_HOOKS
+    if (hooks.pause != NULL)
+        return take_awake(lock, deadline);
+#endif
+    if (deadline->never)
+        return tsan_hidden_lock(&lock->mutex);
+    return pthread_mutex_clocklock(&lock->mutex, CLOCK_MONOTONIC, &deadline->at);
 }
 
-int at_process_lock_acquire(at_process_lock *lock, double timeout) {
-    if (lock == NULL)
-        return -EINVAL;
-    int error = timeout == AT_FOREVER ? tsan_hidden_lock(&lock->mutex) : lock_until(&lock->mutex, timeout);
-    if (error == 0 || error == EOWNERDEAD)
+static int taken(struct at_process_lock *lock, int error) {
+    if (error == 0 || error == EOWNERDEAD) {
         tsan_acquired(&lock->mutex);
+        POINT("process_lock.taken");
+    }
     if (error != EOWNERDEAD)
         return -error;
+    POINT("process_lock.recovered");
     /*
      * From here on the mutex is whole again; a death before this line leaves it to the next acquire, in the same state.
      */
     pthread_mutex_consistent(&lock->mutex);
     return AT_RECOVERED;
+}
+
+int process_lock_try(struct at_process_lock *lock) {
+    return taken(lock, tsan_hidden_trylock(&lock->mutex));
+}
+
+int process_lock_take(struct at_process_lock *lock, const struct deadline *deadline) {
+    return taken(lock, take(lock, deadline));
+}
+
+int at_process_lock_acquire(at_process_lock *lock, double timeout) {
+    static const struct deadline NEVER = {.never = true};
+    struct deadline deadline;
+    if (lock == NULL)
+        return -EINVAL;
+    if (timeout == AT_FOREVER)
+        return process_lock_take(lock, &NEVER);
+    int error = deadline_after(timeout, NEGATIVE_POLLS, &deadline);
+    return error != 0 ? error : process_lock_take(lock, &deadline);
+}
+
+void process_lock_give(struct at_process_lock *lock) {
+    POINT("process_lock.giving");
+    tsan_hidden_unlock(&lock->mutex);
 }
 
 void at_process_lock_release(at_process_lock *lock) {

@@ -34,6 +34,10 @@ static inline int tsan_hidden_lock(pthread_mutex_t *mutex) {
     return tsan_call_libc("pthread_mutex_lock", mutex);
 }
 
+static inline int tsan_hidden_trylock(pthread_mutex_t *mutex) {
+    return tsan_call_libc("pthread_mutex_trylock", mutex);
+}
+
 static inline void tsan_acquired(pthread_mutex_t *mutex) {
     __tsan_acquire(mutex);
 }
@@ -44,6 +48,7 @@ static inline int tsan_hidden_unlock(pthread_mutex_t *mutex) {
 }
 #else
 #define tsan_hidden_lock pthread_mutex_lock
+#define tsan_hidden_trylock pthread_mutex_trylock
 #define tsan_hidden_unlock pthread_mutex_unlock
 #define tsan_acquired(mutex) (void)0
 #endif

@@ -45,6 +45,19 @@ const struct timespec *deadline_left(const struct deadline *deadline, struct tim
     return left;
 }
 
+bool deadline_is_over(const struct deadline *deadline) {
+    struct timespec left;
+    return deadline_left(deadline, &left) != NULL && left.tv_sec == 0 && left.tv_nsec == 0;
+}
+
+bool deadline_is_before(const struct deadline *one, const struct deadline *other) {
+    if (one->never || other->never)
+        return !one->never;
+    if (one->at.tv_sec != other->at.tv_sec)
+        return one->at.tv_sec < other->at.tv_sec;
+    return one->at.tv_nsec < other->at.tv_nsec;
+}
+
 int futex_wait(_Atomic uint32_t *word, uint32_t expected, const struct deadline *deadline, enum futex_scope scope) {
     /* FUTEX_WAIT_BITSET, unlike FUTEX_WAIT, takes an absolute time. */
     long result = syscall(SYS_futex, word, FUTEX_WAIT_BITSET | (int)scope, expected, deadline_time(deadline), NULL,

@@ -27,6 +27,10 @@ int deadline_after(double timeout, enum negative_timeout negative, struct deadli
 /* What is left of it, for ppoll: never below zero. NULL when it never ends. */
 const struct timespec *deadline_left(const struct deadline *deadline, struct timespec *left);
 
+/* Whether it is over; whether one ends before the other. */
+bool deadline_is_over(const struct deadline *deadline);
+bool deadline_is_before(const struct deadline *one, const struct deadline *other);
+
 /* For the calls of libc that want an absolute time, NULL meaning no end. */
 static inline const struct timespec *deadline_time(const struct deadline *deadline) {
     return deadline->never ? NULL : &deadline->at;
