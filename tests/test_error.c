@@ -10,7 +10,9 @@ static char output[4096];
 /* ---- at_strerror */
 
 static const int OURS[] = {AT_ENOTSTARTED, AT_ESTARTED, AT_ENOTARGET, AT_ENOTJOINABLE, AT_ENOTCHILD,
-                           AT_ERUNNING,    AT_ECLOSED,  AT_EDAEMON,   AT_ETHREADS,     AT_ENOZYGOTE};
+                           AT_ERUNNING,    AT_ECLOSED,  AT_EDAEMON,   AT_ETHREADS,     AT_ENOZYGOTE,
+                           AT_EEMPTY,      AT_EFULL,    AT_ETOOLARGE, AT_ECOUNT,       AT_EDIED,
+                           AT_ETASKTIME,   AT_EBROKEN,  AT_EOPEN,     AT_EEND,         AT_ENOTMINE};
 enum { OUR_COUNT = sizeof OURS / sizeof *OURS };
 
 START_TEST(each_code_of_ours_has_a_text_of_its_own) {

@@ -10,7 +10,8 @@
  *              of the caller's.
  *   options    designated initialisers; what is left out is Python's default.
  *
- * Read the headers in this order: clock, error, program, thread, lock, shared, process_lock, process, zygote.
+ * Read the headers in this order: clock, error, program, thread, lock, shared, process_lock, process, zygote, queue,
+ * pool.
  */
 #ifndef ATELIER_H
 #define ATELIER_H
@@ -18,9 +19,11 @@
 #include "clock.h"
 #include "error.h"
 #include "lock.h"
+#include "pool.h"
 #include "process.h"
 #include "process_lock.h"
 #include "program.h"
+#include "queue.h"
 #include "shared.h"
 #include "thread.h"
 #include "zygote.h"

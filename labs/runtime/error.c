@@ -31,12 +31,38 @@ const char *at_strerror(int code) {
                "main";
     case AT_ENOZYGOTE:
         return "no zygote; call at_zygote_start first thing in main";
+    case AT_EEMPTY:
+        return "the queue is empty; wait longer, or AT_FOREVER, or see who should put something in";
+    case AT_EFULL:
+        return "full; wait until something has been taken out, or allow for more";
+    case AT_ETOOLARGE:
+        return "larger than it can ever hold; make it with a larger .capacity, or send it in parts";
+    case AT_ECOUNT:
+        return "at least 1 is needed";
+    case AT_EDIED:
+        return "the worker died with the task in its hands; the failure says how, and .retries runs it again";
+    case AT_ETASKTIME:
+        return "the task took longer than its .timeout, and its worker was killed; give it more, or do less";
+    case AT_EBROKEN:
+        return "the pool is broken: its workers die before they can work; at_pool_failure says of what";
+    case AT_EOPEN:
+        return "the pool is still open; close or terminate it first";
+    case AT_EEND:
+        return "there is no further result; every one has been given out";
+    case AT_ENOTMINE:
+        return "it belongs to the process that made it; use it there";
     case -EDEADLK:
         return "it would wait for itself for ever; let another thread do it";
     case -ETIMEDOUT:
         return "not within the time given; wait longer, or AT_FOREVER";
     case -EOVERFLOW:
         return "too many seconds; AT_FOREVER waits without end";
+    case -EMSGSIZE:
+        return "the sizes do not fit; the message or the result has another size than the place for it";
+    case -EBADMSG:
+        return "somebody wrote garbage into its shared memory; make a new one, and look for stray writes";
+    case -ECANCELED:
+        return "the pool was terminated first; close it and join it instead, to have all tasks done";
     case -EMFILE:
         return "too many open files; close some, or raise ulimit -n";
     default:

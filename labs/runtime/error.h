@@ -18,6 +18,16 @@ enum at_error {
     AT_EDAEMON = -4103,      /* a daemon process may not start children */
     AT_ETHREADS = -4104,     /* refused: the process has other threads */
     AT_ENOZYGOTE = -4105,    /* at_zygote_start has not been called, or the zygote is dead */
+    AT_EEMPTY = -4106,       /* no message in the queue (queue.Empty) */
+    AT_EFULL = -4107,        /* no room in the queue (queue.Full), or too many tasks in the pool */
+    AT_ETOOLARGE = -4108,    /* larger than the queue, or the pool, can ever hold */
+    AT_ECOUNT = -4109,       /* a number of workers, tasks or items below 1 */
+    AT_EDIED = -4110,        /* the worker died with the task in its hands */
+    AT_ETASKTIME = -4111,    /* the task took longer than its timeout, and its worker was killed */
+    AT_EBROKEN = -4112,      /* the pool broke: its workers cannot work */
+    AT_EOPEN = -4113,        /* the pool has been neither closed nor terminated */
+    AT_EEND = -4114,         /* there is no further result (StopIteration) */
+    AT_ENOTMINE = -4115,     /* the pool, or the result, belongs to another process */
 };
 
 /*

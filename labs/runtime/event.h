@@ -1,0 +1,52 @@
+/* event.h (internal): sleeping in shared memory until another process has changed something; no death loses a wake. */
+#ifndef ATELIER_EVENT_H
+#define ATELIER_EVENT_H
+
+#include <stdbool.h>
+
+#include "hooks.h"
+
+/*
+ * A futex word: bit 0 says that somebody may sleep, the rest counts the wakes. Whoever changes something and finds bit
+ * 0 set clears it and wakes one sleeper; that one sets it again as it leaves, since others may still sleep, and wakes
+ * the next if there is something left for it. So nobody counts sleepers, and a killed one is not missed; a sleeper that
+ * is killed with a wake, or a waker killed before its wake, delays the others by LONGEST_SLEEP: then they look again.
+ */
+struct event {
+    _Atomic uint32_t word;
+};
+
+/* One call that may have to sleep. */
+struct sleeper {
+    struct deadline deadline;
+    bool spins; /* looks for a few microseconds before it sleeps: worth it only where there is another core */
+    bool slept;
+    _Atomic int *cpu; /* where those ran last for whom it waits: on our own processor they wait until we sleep */
+};
+
+/* What a sleeper waits for: that this becomes true. It is called again and again, with no lock held. */
+typedef bool condition(void *context);
+
+/* Waits until the condition is true, or the deadline: then false. Woken by event_wake, and by event_wake_all. */
+bool event_await(struct event *event, struct sleeper *sleeper, condition *holds, void *context);
+
+/*
+ * Whether a wake is needed, asked after each change. The order makes sure that this sees the sleeper, or the sleeper
+ * sees the change: of the two atomic additions, here and in event_await, one comes first, and the other sees what was
+ * done before it.
+ */
+static inline bool event_has_sleepers(struct event *event) {
+    return shared_add(&event->word, 0, memory_order_acq_rel) & 1;
+}
+
+void event_wake(struct event *event);
+void event_wake_all(struct event *event);
+
+/*
+ * Whoever has slept leaves: the next change has to wake again. If it leaves something that another may be waiting for,
+ * it passes the wake on.
+ */
+void event_leave(struct event *event);
+void event_pass_on(struct event *event);
+
+#endif

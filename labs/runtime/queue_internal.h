@@ -1,0 +1,159 @@
+/* queue_internal.h (internal): how a queue lies in memory, for its own sources and for a test that spoils it. */
+#ifndef ATELIER_QUEUE_INTERNAL_H
+#define ATELIER_QUEUE_INTERNAL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "event.h"
+#include "process_lock_internal.h"
+#include "queue.h"
+
+/*
+ * A place in the stream of all messages that ever were is how many messages and how many units of memory lie before it,
+ * both modulo 2^32: its count and its position. They are the halves of one word, so that one store moves both, and
+ * nothing is half done when the one who moves dies.
+ */
+static inline uint64_t place_of(uint32_t count, uint32_t position) {
+    return (uint64_t)count << 32 | position;
+}
+
+static inline uint32_t count_of(uint64_t place) {
+    return (uint32_t)(place >> 32);
+}
+
+static inline uint32_t position_of(uint64_t place) {
+    return (uint32_t)place;
+}
+
+/* A message in the ring: this, then its bytes, then what is left of the last unit. */
+struct record {
+    _Atomic uint64_t place; /* its own: a check */
+    _Atomic uint64_t size;  /* of the message, in bytes */
+};
+
+enum { UNIT = sizeof(struct record) }; /* bytes; a record begins at a multiple of it */
+
+/* The descriptor is... */
+enum descriptor_state {
+    UNUSED, /* something that nobody has asked for */
+    ARMED,  /* not readable, and the next put makes it so */
+    READY,  /* readable */
+};
+
+/* Processors fetch cache lines in pairs, so what different sides write lies two lines apart. */
+#define OWN_LINES _Alignas(128)
+
+/*
+ * Memory that all users share, any of whom may write garbage to it, so whatever is read from it is checked before it is
+ * used, except for the locks, which glibc trusts. "Of producers" means: written under the producers' lock only.
+ */
+struct queue_shared {
+    OWN_LINES struct at_process_lock producers;
+    _Atomic uint64_t tail_seen;      /* of producers: as tail, or as it was, or as it will be behind a detour */
+    _Atomic uint32_t looked;         /* of producers: the position of head when they last looked at tail */
+    _Atomic int producer_cpu;        /* of producers: the processor on which the last one ran */
+    OWN_LINES _Atomic uint64_t head; /* of producers: the place of the next message */
+    struct event not_empty;
+
+    OWN_LINES struct at_process_lock consumers;
+    _Atomic uint64_t head_seen;      /* of consumers: as head, or as it was */
+    _Atomic int consumer_cpu;        /* of consumers: the processor on which the last one ran */
+    OWN_LINES _Atomic uint64_t tail; /* of consumers: the place of the oldest message */
+    struct event not_full;
+
+    /* What rarely changes. */
+    OWN_LINES _Atomic uint64_t
+        detour;                  /* of producers: two positions; whoever comes to the first goes on at the second */
+    _Atomic uint32_t descriptor; /* of producers: a descriptor_state */
+    _Atomic uint32_t closed;     /* set under the producers' lock, or when that cannot be had; never unset */
+};
+
+/* Each process has its own, so nobody else writes to it. */
+struct at_queue {
+    struct queue_shared *shared;
+    unsigned char *ring; /* stands here twice, so that a record that passes its end goes on at its beginning */
+    uint32_t units;      /* of the ring: a power of 2, at most 2^31 */
+    uint32_t capacity;   /* units that messages may take: all, or fewer */
+    uint32_t maxsize;    /* messages */
+    int descriptor;      /* an eventfd, or a negative errno that says why there is none */
+    bool spins;          /* this process might use more than one core when it made the queue */
+    size_t length;       /* of the whole mapping, in bytes */
+};
+
+/* What a message of this many bytes takes; not for sizes that do not fit at all. */
+static inline uint32_t units_for(size_t size) {
+    return (uint32_t)((size + UNIT - 1) / UNIT) + 1;
+}
+
+static inline struct record *record_at(const struct at_queue *queue, uint32_t position) {
+    return (struct record *)(void *)(queue->ring + (size_t)(position & (queue->units - 1)) * UNIT);
+}
+
+/* ---- queue_ring.c: what is done under a lock: the first two under the producers', the others under the consumers' */
+
+/*
+ * Puts a message in, one that is not larger than the capacity. 0; AT_EFULL, and then *full_at is what tail was when
+ * there was no room; -EBADMSG.
+ */
+int ring_put(struct at_queue *queue, const void *data, size_t size, uint64_t *full_at);
+
+/* Makes whole what a producer that died with the lock has left. */
+void ring_recover(struct at_queue *queue);
+
+/* A message that may be copied out, until tail is moved. */
+struct found {
+    const void *data;
+    size_t size;
+    uint64_t next; /* the place behind it */
+};
+
+/* Finds the message at this place, which is tail or what ring_find has called next. 0, AT_EEMPTY, -EBADMSG. */
+int ring_find(struct at_queue *queue, uint64_t place, struct found *found);
+
+/* Takes out all messages before this place. */
+void ring_take(struct at_queue *queue, uint64_t place);
+
+/* Whether there is no message, by the consumers' copy of head: when there is none, they know. */
+bool ring_seems_empty(const struct at_queue *queue);
+
+/* ---- queue.c: what put and get share */
+
+/*
+ * Take the lock of a side, and make whole what a dead one has left: 0; -ETIMEDOUT; -EDEADLK; -EBADMSG for a spoilt lock.
+ */
+int queue_lock_producers(struct at_queue *queue, const struct deadline *deadline);
+int queue_lock_consumers(struct at_queue *queue, const struct deadline *deadline);
+
+/* As deadline_after; a poll, which is over before it begins, does not need to know the time. */
+int queue_deadline(double timeout, struct deadline *deadline);
+
+static inline bool queue_is_closed(const struct at_queue *queue) {
+    /* Acquire, the partner of at_queue_close. */
+    return shared_load(&queue->shared->closed, memory_order_acquire) != 0;
+}
+
+/*
+ * Looks at a queue that was found empty once more, under the producers' lock, if something hangs on it: that nothing
+ * will ever come, or that its descriptor is readable no longer. AT_EEMPTY; AT_ECLOSED; or an error of the lock.
+ */
+int queue_look_closely(struct at_queue *queue, const struct deadline *deadline);
+
+/* ---- queue_descriptor.c: the eventfd that says that there is a message */
+
+bool descriptor_is_used(const struct at_queue *queue);
+
+/*
+ * Under the producers' lock: takes it into use; there is a message; the queue is empty; another has died with the lock.
+ */
+void descriptor_use(struct at_queue *queue);
+void descriptor_announce(struct at_queue *queue);
+void descriptor_disarm(struct at_queue *queue);
+void descriptor_recover(struct at_queue *queue);
+
+/* Makes it readable. */
+void descriptor_signal(const struct at_queue *queue);
+
+#endif
