@@ -9,12 +9,20 @@ LAB1 := active_count enumerate current_thread ten_threads thread_parameters
 LAB2 := without_join with_join join_timeout
 LAB3 := without_lock with_lock
 LAB4 := process plain_variable process_lock
+LAB5 := queue join_before_drain
+LAB6 := pool_map
+LAB7 := pool_apply
+LAB8 := pool_apply_async worker_dies
+LAB9 := comparison
 
 # The programs of bench/. Its other sources are linked into each of them, as those of tests/ are into each suite, test_*.c.
 BENCHES := compare primitives
 
 # The calls that tests/test_faults.c makes fail: the linker sends each one to the suite's own __wrap_NAME.
 WRAP := fork malloc mmap pidfd_open ppoll pthread_attr_init pthread_create recvmsg sendmsg socketpair waitid waitpid
+
+# The calls of the library that tests/scheduler.c and tests/scheduled_pool.c answer in its place.
+SCHEDULED_CALLS := clock_gettime sched_getcpu
 
 # How it is built -------------------------------------------------------------------------------------------------
 
@@ -74,7 +82,11 @@ SHARED_LIBRARY  := $(BUILD)/libatelier.so
 LAB_PROGRAMS    := $(LAB_SOURCES:%.c=$(BUILD)/%)
 BENCH_PROGRAMS  := $(patsubst %.c,$(BUILD)/%,$(wildcard $(BENCHES:%=bench/%.c)))
 BENCH_OBJECTS   := $(filter-out $(BENCH_PROGRAMS:%=%.o),$(BENCH_SOURCES:%.c=$(BUILD)/%.o))
-TEST_OBJECTS    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/test_%,$(TEST_SOURCES)))
+TEST_OBJECTS    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/test_% tests/schedule%,$(TEST_SOURCES)))
+HOOKED_LIBRARY  := $(BUILD)/hooked/libatelier.a
+HOOKED_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/test_*_points.c tests/test_*_schedules.c))
+SCHEDULED       := $(filter %_schedules,$(HOOKED_PROGRAMS))
+SCHEDULER       := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/schedule*.c))
 TEST_PROGRAMS   := $(if $(CHECK_LIBS),$(patsubst %.c,$(BUILD)/%,$(wildcard tests/test_*.c)))
 
 ## make                          builds everything that can be built
@@ -87,7 +99,7 @@ endif
 # Rewritten only when it says something new, and then everything is built again.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(COMPILE) / $(LINK) $(WRAP)' | cmp -s - $@ || echo '$(CC) $(COMPILE) / $(LINK) $(WRAP)' >$@
+	@echo '$(CC) $(COMPILE) / $(LINK) $(WRAP) $(SCHEDULED_CALLS)' | cmp -s - $@ || echo '$(CC) $(COMPILE) / $(LINK) $(WRAP) $(SCHEDULED_CALLS)' >$@
 .PHONY: FORCE
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
@@ -114,7 +126,25 @@ $(SHARED_LIBRARY): $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o)
 	$(quiet)$(CC) $(LINK) -shared -Wl,-soname,libatelier.so.0,-z,nodelete -o $@ $^
 	@ln -sf $(@F) $@.0
 
-$(LAB_PROGRAMS) $(BENCH_PROGRAMS) $(TEST_PROGRAMS): %: %.o $(LIBRARY)
+# The copy of the library in which tests may step in at each atomic instruction, sleep and lock (labs/runtime/hooks.h).
+$(BUILD)/hooked/%.o: %.c $(BUILD)/flags
+	$(call say,CC,'$< with hooks')
+	@mkdir -p $(@D)
+	$(quiet)$(CC) $(COMPILE) -DAT_HOOKS -MMD -MP -c -o $@ $<
+$(HOOKED_LIBRARY): $(LIBRARY_SOURCES:%.c=$(BUILD)/hooked/%.o)
+	$(call say,AR,$@)
+	@rm -f $@
+	$(quiet)$(AR) rcs $@ $^
+
+$(HOOKED_PROGRAMS): %: %.o $(HOOKED_LIBRARY)
+	$(call say,LD,$@)
+	$(quiet)$(CC) $(LINK) $(WRAPPED) -o $@ $(filter %.o,$^) $(HOOKED_LIBRARY) $(LIBS)
+$(HOOKED_PROGRAMS:%=%.o) $(SCHEDULER): PART := $(CHECK_CFLAGS) -DAT_HOOKS
+# Here time, sleeps and processes are what tests/scheduler.h makes of them.
+$(SCHEDULED): $(SCHEDULER)
+$(SCHEDULED): WRAPPED := $(SCHEDULED_CALLS:%=-Wl,--wrap=%)
+
+$(LAB_PROGRAMS) $(BENCH_PROGRAMS) $(filter-out $(HOOKED_PROGRAMS),$(TEST_PROGRAMS)): %: %.o $(LIBRARY)
 	$(call say,LD,$@)
 	$(quiet)$(CC) $(LINK) $(WRAPPED) -o $@ $(filter %.o,$^) $(LIBRARY) $(LIBS)
 
@@ -124,14 +154,14 @@ $(TEST_PROGRAMS): LIBS := $(CHECK_LIBS) -lm
 $(TEST_PROGRAMS): $(TEST_OBJECTS)
 $(BUILD)/tests/test_faults: WRAPPED := $(WRAP:%=-Wl,--wrap=%)
 
--include $(SOURCES:%.c=$(BUILD)/%.d)
+-include $(SOURCES:%.c=$(BUILD)/%.d) $(LIBRARY_SOURCES:%.c=$(BUILD)/hooked/%.d)
 
 ##
 ## Look
 ##   make lab3                   runs lab 3's programs in order, each under what to watch for; make labs: all labs
 ##   make lab3-with_lock         runs one of them; ARGS=... goes to the program, AT_SPEED=20 makes it 20 times faster
 ##   make twin3                  runs lab 3's programs and their Python twins side by side
-##   make demo                   runs the whole show: labs 1 to 4, a quick benchmark, its charts
+##   make demo                   runs the whole show: every lab, a quick benchmark, its charts
 LAB_GOALS  := $(filter-out labs,$(filter lab%,$(MAKECMDGOALS)))
 TWIN_GOALS := $(filter twin%,$(MAKECMDGOALS))
 
@@ -154,7 +184,7 @@ export ARGS
 .PHONY: demo
 demo: $(LAB_PROGRAMS) $(BENCH_PROGRAMS)
 	@touch $(BUILD)/demo
-	@labs/run demo $(foreach n,1 2 3 4,$(filter $(BUILD)/labs/0$n-%,$(LAB_PROGRAMS)))
+	@labs/run demo $(LAB_PROGRAMS)
 	@BUILD=$(BUILD) QUICK=1 bench/run
 	@bench/plot
 	@echo; echo 'The charts of this machine:'

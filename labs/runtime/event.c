@@ -28,6 +28,14 @@ static bool spin(condition *holds, void *context) {
     return false;
 }
 
+/*
+ * Whether those who wake us last did so from our own processor: then they wait until we leave it. It may have changed,
+ * but if so, the next sleep and wake, or the next vain spin and sleep, set it right.
+ */
+static bool is_on_processor_of(struct event *event) {
+    return shared_load(&event->waker, memory_order_relaxed) == sched_getcpu() + 1;
+}
+
 static void sleep_while(struct event *event, uint32_t word, const struct deadline *deadline) {
     struct deadline soon;
     deadline_after(LONGEST_SLEEP, NEGATIVE_POLLS, &soon);
@@ -37,7 +45,7 @@ static void sleep_while(struct event *event, uint32_t word, const struct deadlin
 bool event_await(struct event *event, struct sleeper *sleeper, condition *holds, void *context) {
     if (deadline_is_over(&sleeper->deadline)) /* a poll, mostly: it has looked */
         return false;
-    if (sleeper->spins && shared_load(sleeper->cpu, memory_order_relaxed) != sched_getcpu() && spin(holds, context))
+    if (sleeper->spins && !is_on_processor_of(event) && spin(holds, context))
         return true;
     for (;;) {
         /* Acquire and release: the partner of event_has_sleepers. */
@@ -59,6 +67,7 @@ void event_wake(struct event *event) {
     if (!(word & SLEEPERS) || !shared_swap(&event->word, &word, word - SLEEPERS + WAKE, memory_order_acq_rel))
         return; /* another has done it, and whom it wakes looks for more */
     POINT("event.cleared");
+    shared_store(&event->waker, sched_getcpu() + 1, memory_order_relaxed);
     shared_wake(&event->word, 1);
 }
 

@@ -14,6 +14,7 @@
  */
 struct event {
     _Atomic uint32_t word;
+    _Atomic int waker; /* the processor on which somebody was who had to wake, plus 1 */
 };
 
 /* One call that may have to sleep. */
@@ -21,7 +22,6 @@ struct sleeper {
     struct deadline deadline;
     bool spins; /* looks for a few microseconds before it sleeps: worth it only where there is another core */
     bool slept;
-    _Atomic int *cpu; /* where those ran last for whom it waits: on our own processor they wait until we sleep */
 };
 
 /* What a sleeper waits for: that this becomes true. It is called again and again, with no lock held. */
@@ -37,6 +37,11 @@ bool event_await(struct event *event, struct sleeper *sleeper, condition *holds,
  */
 static inline bool event_has_sleepers(struct event *event) {
     return shared_add(&event->word, 0, memory_order_acq_rel) & 1;
+}
+
+/* The same as a guess, without the order. */
+static inline bool event_may_have_sleepers(struct event *event) {
+    return shared_load(&event->word, memory_order_relaxed) & 1;
 }
 
 void event_wake(struct event *event);

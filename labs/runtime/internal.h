@@ -82,7 +82,7 @@ extern void (*end_of_process)(void);
 /* ---- process.c */
 
 /* Whether a fork may go ahead beside other threads, for "process" NAME, say: 0, or AT_ETHREADS (at_set_fork_policy). */
-int check_fork(const char *kind, const char *name, int other_threads);
+int check_fork_policy(const char *kind, const char *name, int other_threads);
 
 /* ---- spawner.c: which thread forks */
 

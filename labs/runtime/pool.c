@@ -99,7 +99,7 @@ static int furnish(at_pool *pool, const at_pool_options *options) {
 
 /* The processes and the thread. */
 static int start(at_pool *pool) {
-    int error = check_fork("pool", pool->name, count_other_threads());
+    int error = check_fork_policy("pool", pool->name, count_other_threads());
     if (error == 0)
         error = zygote_ensure(pool->nursery, pool->name, false);
     for (unsigned worker = 0; worker < pool->workers && error == 0; worker++)
@@ -210,6 +210,7 @@ void at_pool_free(at_pool *pool) {
     unlist(pool);
     pthread_join(pool->supervisor, NULL);
     lock_take(&pool->lock);
+    results_release(pool); /* those that a worker visited when it was killed, too */
     pool_unlock_and_leave(pool);
 }
 

@@ -167,8 +167,8 @@ typedef struct at_job {
  * Runs one task and waits for its result (Pool.apply), copied to `result` unless that is NULL. Errors: the outcome of
  * the task, and then *failure, unless it is NULL, tells more; and those of submitting: AT_ECLOSED; AT_EBROKEN;
  * -ECANCELED after terminate; AT_ECOUNT for a chunksize below 1; -EINVAL for no task, an item size that is not the
- * task's, or a timeout that is not above 0; AT_EFULL for too many pending tasks; AT_ETOOLARGE, -ENOMEM for memory;
- * -EDEADLK in a callback of this pool; AT_ENOTMINE.
+ * task's, or a timeout that is not above 0, -EOVERFLOW for one above AT_TIMEOUT_MAX; AT_EFULL for too many pending
+ * tasks; AT_ETOOLARGE, -ENOMEM for memory; -EDEADLK in a callback of this pool; AT_ENOTMINE.
  */
 AT_API int at_pool_apply(at_pool *pool, const at_job *job, void *result, at_failure *failure) AT_MUST_CHECK;
 
@@ -228,6 +228,12 @@ AT_API int at_result_wait(at_result *result, double timeout) AT_MUST_CHECK;
 /* Whether all is done (AsyncResult.ready); whether all went well: 1 or 0, -EAGAIN before that (successful). */
 AT_API bool at_result_ready(at_result *result);
 AT_API int at_result_successful(at_result *result) AT_MUST_CHECK;
+
+/*
+ * The first failure, by index: 0 when all went well, or its code, and then *failure says more. -EAGAIN before it is
+ * ready.
+ */
+AT_API int at_result_failure(at_result *result, at_failure *failure) AT_MUST_CHECK;
 
 /*
  * The outcome of one item: 0 and the size of its result, or the code of its failure, which *failure, unless NULL, tells

@@ -79,7 +79,7 @@ static int settle_item(const struct had *had, pid_t pid, int exitcode, bool *aga
         snprintf(failure.text, sizeof failure.text, "%.36s%s: longer than its %g s; worker %d was killed for it",
                  result->task->name, item, result->timeout, pid);
     else
-        snprintf(failure.text, sizeof failure.text, "%.36s%s: %s with it", result->task->name, item, end);
+        snprintf(failure.text, sizeof failure.text, "%.30s%s: %s in the middle of it", result->task->name, item, end);
     return result_fail_item(result, &failure);
 }
 

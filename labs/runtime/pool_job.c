@@ -53,6 +53,8 @@ static int check_job(const at_job *job, size_t count, size_t *item_size) {
         return AT_ECOUNT;
     if (job->timeout.given && !(job->timeout.value > 0))
         return -EINVAL;
+    if (job->timeout.given && job->timeout.value > AT_TIMEOUT_MAX && !isinf(job->timeout.value))
+        return -EOVERFLOW;
     return count < BOARD_MOST_ITEMS ? 0 : AT_ETOOLARGE;
 }
 

@@ -38,7 +38,7 @@ static bool is_visited(at_result *result) {
 
 void results_release(at_pool *pool) {
     at_result *result;
-    for (int looks = 0; looks < 4 && (result = TAILQ_FIRST(&pool->visited)) != NULL; looks++) {
+    for (int looks = 0; (looks < 4 || pool->gone != 0) && (result = TAILQ_FIRST(&pool->visited)) != NULL; looks++) {
         TAILQ_REMOVE(&pool->visited, result, entry);
         if (is_visited(result))
             TAILQ_INSERT_TAIL(&pool->visited, result, entry); /* the others have their turn first */
@@ -189,17 +189,24 @@ int at_result_get(at_result *result, void *results, size_t size, double timeout)
     return error;
 }
 
-int at_result_successful(at_result *result) {
-    at_failure failure;
+int at_result_failure(at_result *result, at_failure *failure) {
     int error = check(result);
     if (error != 0)
         return error;
     if (!look(result))
         return -EAGAIN;
     lock_take(&result->pool->lock);
-    bool failed = result_first_failure(result, &failure);
+    error = result_first_failure(result, failure) ? failure->code : 0;
     at_lock_release(&result->pool->lock);
-    return !failed;
+    return error;
+}
+
+int at_result_successful(at_result *result) {
+    at_failure failure;
+    int error = check(result);
+    if (error != 0)
+        return error;
+    return look(result) ? at_result_failure(result, &failure) == 0 : -EAGAIN;
 }
 
 int at_result_outcome(at_result *result, size_t index, size_t *size, at_failure *failure) {

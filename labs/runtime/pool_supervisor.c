@@ -46,7 +46,7 @@ static void await_events(struct supervisor *self) {
     struct deadline deadline;
     struct timespec left;
     double seconds = self->look - at_now();
-    deadline_after(isinf(self->look) ? AT_FOREVER : seconds, NEGATIVE_POLLS, &deadline);
+    deadline_after(seconds > AT_TIMEOUT_MAX ? AT_FOREVER : seconds, NEGATIVE_POLLS, &deadline);
     if (ppoll(polled, pool->workers + 1, deadline_left(&deadline, &left), NULL) < 0)
         for (unsigned i = 0; i <= pool->workers; i++)
             polled[i].revents = 0; /* EINTR: look at everything else, and come back */

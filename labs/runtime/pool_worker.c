@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -150,6 +151,12 @@ static void run_untimed(struct board_worker *me, struct claim *claim, uint64_t i
     }
 }
 
+/* What a task has printed is out before its result is in, and so not lost if this worker is killed later. */
+static void flush(FILE *stream) {
+    if (__fpending(stream) > 0)
+        fflush(stream);
+}
+
 static void run_chunk(struct board *board, unsigned worker, struct claim *claim) {
     struct board_worker *me = &board->worker[worker];
     struct board_job *job = claim->job;
@@ -162,6 +169,7 @@ static void run_chunk(struct board *board, unsigned worker, struct claim *claim)
     else
         run_untimed(me, claim, begin + chunk_skip(claim->word), end, &call);
     current = NULL;
+    flush(stdout);
     board_done(board, worker, claim);
 }
 

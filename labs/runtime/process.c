@@ -93,7 +93,7 @@ at_fork_policy at_set_fork_policy(at_fork_policy policy) {
     return atomic_exchange(&fork_policy, policy);
 }
 
-int check_fork(const char *kind, const char *name, int others) {
+int check_fork_policy(const char *kind, const char *name, int others) {
     at_fork_policy policy = atomic_load(&fork_policy);
     if (others == 0 || policy == AT_FORK_ALLOW)
         return 0;
@@ -119,7 +119,7 @@ static int launch(const at_process *process, struct launched *launched) {
     if (process->start_method == AT_START_ZYGOTE)
         return zygote_launch(process->nursery, &launch, process->arg_size, launched);
     int others = count_other_threads();
-    int error = check_fork("process", process->name, others);
+    int error = check_fork_policy("process", process->name, others);
     launch.alone = others == 0;
     return error != 0 ? error : launch_by_fork(&launch, launched);
 }

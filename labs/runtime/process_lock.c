@@ -68,27 +68,19 @@ static int take(struct at_process_lock *lock, const struct deadline *deadline) {
     return pthread_mutex_clocklock(&lock->mutex, CLOCK_MONOTONIC, &deadline->at);
 }
 
-static int taken(struct at_process_lock *lock, int error) {
-    if (error == 0 || error == EOWNERDEAD) {
-        tsan_acquired(&lock->mutex);
-        POINT("process_lock.taken");
-    }
-    if (error != EOWNERDEAD)
-        return -error;
+int process_lock_made_whole(struct at_process_lock *lock) {
+    tsan_acquired(&lock->mutex);
     POINT("process_lock.recovered");
     /*
      * From here on the mutex is whole again; a death before this line leaves it to the next acquire, in the same state.
      */
     pthread_mutex_consistent(&lock->mutex);
+    POINT("process_lock.taken");
     return AT_RECOVERED;
 }
 
-int process_lock_try(struct at_process_lock *lock) {
-    return taken(lock, tsan_hidden_trylock(&lock->mutex));
-}
-
 int process_lock_take(struct at_process_lock *lock, const struct deadline *deadline) {
-    return taken(lock, take(lock, deadline));
+    return process_lock_taken(lock, take(lock, deadline));
 }
 
 int at_process_lock_acquire(at_process_lock *lock, double timeout) {

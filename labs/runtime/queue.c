@@ -8,7 +8,6 @@
 #include "queue.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,28 +54,17 @@ static int lock(const struct at_queue *queue, struct at_process_lock *lock, cons
     return -EBADMSG;
 }
 
-/* Tells those who wait for this side where it ran last; see event.h. A store would cost more than the look. */
-static void tell_processor(_Atomic int *cpu) {
-    int here = sched_getcpu();
-    if (shared_load(cpu, memory_order_relaxed) != here)
-        shared_store(cpu, here, memory_order_relaxed);
-}
-
 int queue_lock_producers(struct at_queue *queue, const struct deadline *deadline) {
     int result = lock(queue, &queue->shared->producers, deadline);
     if (result == AT_RECOVERED) {
         ring_recover(queue);
         descriptor_recover(queue);
     }
-    if (result >= 0)
-        tell_processor(&queue->shared->producer_cpu);
     return result < 0 ? result : 0;
 }
 
 int queue_lock_consumers(struct at_queue *queue, const struct deadline *deadline) {
     int result = lock(queue, &queue->shared->consumers, deadline);
-    if (result >= 0)
-        tell_processor(&queue->shared->consumer_cpu);
     return result < 0 ? result : 0; /* with AT_RECOVERED, too, there is nothing to repair */
 }
 
@@ -122,8 +110,7 @@ static int try_to_put(struct producer *producer, const void *data, size_t size) 
 int at_queue_put(at_queue *queue, const void *data, size_t size, double timeout) {
     if (queue == NULL || (data == NULL && size > 0))
         return -EINVAL;
-    struct producer producer = {.queue = queue,
-                                .sleeper = {.spins = queue->spins, .cpu = &queue->shared->consumer_cpu}};
+    struct producer producer = {.queue = queue, .sleeper.spins = queue->spins};
     struct event *not_full = &queue->shared->not_full;
     int result = queue_deadline(timeout, &producer.sleeper.deadline);
     if (result != 0)

@@ -83,7 +83,6 @@ static int get(struct consumer *consumer, double timeout) {
     if (result != 0)
         return result;
     consumer->sleeper.spins = queue->spins;
-    consumer->sleeper.cpu = &queue->shared->producer_cpu;
     do { /* woken by producers, when they have moved head, and by close */
         result = try_to_get(consumer);
         if (result == AT_EEMPTY)

@@ -54,13 +54,11 @@ struct queue_shared {
     OWN_LINES struct at_process_lock producers;
     _Atomic uint64_t tail_seen;      /* of producers: as tail, or as it was, or as it will be behind a detour */
     _Atomic uint32_t looked;         /* of producers: the position of head when they last looked at tail */
-    _Atomic int producer_cpu;        /* of producers: the processor on which the last one ran */
     OWN_LINES _Atomic uint64_t head; /* of producers: the place of the next message */
     struct event not_empty;
 
     OWN_LINES struct at_process_lock consumers;
     _Atomic uint64_t head_seen;      /* of consumers: as head, or as it was */
-    _Atomic int consumer_cpu;        /* of consumers: the processor on which the last one ran */
     OWN_LINES _Atomic uint64_t tail; /* of consumers: the place of the oldest message */
     struct event not_full;
 

@@ -53,8 +53,11 @@ static uint64_t look_at_tail(struct at_queue *queue, uint64_t head, uint64_t *as
 }
 
 static bool is_worth_a_look(struct at_queue *queue, uint64_t head) {
-    return (position_of(head) & (queue->units - 1)) >= WARM_UNITS &&
-           position_of(head) - shared_load(&queue->shared->looked, memory_order_relaxed) >= LOOK_UNITS;
+    struct queue_shared *shared = queue->shared;
+    if ((position_of(head) & (queue->units - 1)) < WARM_UNITS)
+        return false;
+    return position_of(head) - shared_load(&shared->looked, memory_order_relaxed) >= LOOK_UNITS ||
+           event_may_have_sleepers(&shared->not_empty);
 }
 
 /* The queue is empty. Its next message shall lie at the beginning of the ring; returns the place of that. */
