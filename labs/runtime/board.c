@@ -21,11 +21,23 @@ size_t board_size(unsigned workers) {
 void board_init(struct board *board, unsigned workers, int supervisor) {
     cpu_set_t cores;
     board->workers = workers;
-    board->sets = (workers + 63) / 64;
     board->may_spin = sched_getaffinity(0, sizeof cores, &cores) != 0 || CPU_COUNT(&cores) > 1;
     board->supervisor = supervisor;
     for (unsigned worker = 0; worker < workers; worker++)
         board_clear_worker(board, worker);
+}
+
+/*
+ * How many workers there are, and words of a set of them. The owner, too, reads that here: whatever has been written
+ * there, it stays within the board.
+ */
+static inline unsigned count_workers(struct board *board) {
+    unsigned workers = atomic_load_explicit(&board->workers, memory_order_relaxed);
+    return workers <= BOARD_WORKERS ? workers : BOARD_WORKERS;
+}
+
+static inline unsigned count_sets(struct board *board) {
+    return (count_workers(board) + 63) / 64;
 }
 
 void board_tell(struct board *board) {
@@ -47,8 +59,8 @@ static inline bool leave_set(_Atomic uint64_t *set, unsigned worker) {
     return (shared_and(&set[worker / 64], ~bit(worker), memory_order_seq_cst) & bit(worker)) != 0;
 }
 
-static inline bool is_empty(const struct board *board, _Atomic uint64_t *set) {
-    for (unsigned i = 0; i < board->sets; i++)
+static inline bool is_empty(struct board *board, _Atomic uint64_t *set) {
+    for (unsigned i = 0, sets = count_sets(board); i < sets; i++)
         if (shared_load(&set[i], memory_order_relaxed) != 0)
             return false;
     return true;
@@ -63,12 +75,13 @@ static void wake_worker(struct board *board, unsigned worker) {
 
 /* Wakes one that sleeps, if any: whoever takes its bit wakes it, nobody else. */
 static bool wake_one(struct board *board) {
-    for (unsigned i = 0; i < board->sets; i++) {
+    unsigned workers = count_workers(board);
+    for (unsigned i = 0; i < (workers + 63) / 64; i++) {
         uint64_t set = shared_load(&board->sleeping[i], memory_order_relaxed);
         while (set != 0) {
             unsigned worker = i * 64 + (unsigned)__builtin_ctzll(set);
             set &= set - 1;
-            if (worker < board->workers && leave_set(board->sleeping, worker)) {
+            if (worker < workers && leave_set(board->sleeping, worker)) {
                 POINT("board.wake.chosen");
                 wake_worker(board, worker);
                 return true;
@@ -91,7 +104,7 @@ void board_wake(struct board *board, uint64_t chunks) {
 }
 
 void board_wake_all(struct board *board) {
-    for (unsigned worker = 0; worker < board->workers; worker++) {
+    for (unsigned worker = 0, workers = count_workers(board); worker < workers; worker++) {
         leave_set(board->sleeping, worker);
         wake_worker(board, worker);
     }
@@ -131,7 +144,7 @@ bool board_is_visited(struct board *board, uint64_t position) {
     if (shared_load(&board->take, memory_order_acquire) <= position)
         return true;
     shared_fence(); /* its partner is in visit(): either that sees `take` past the position, or we see it visiting */
-    for (unsigned worker = 0; worker < board->workers; worker++)
+    for (unsigned worker = 0, workers = count_workers(board); worker < workers; worker++)
         if (shared_load(&board->worker[worker].visiting, memory_order_acquire) == position + 1)
             return true;
     return false;
@@ -141,14 +154,21 @@ bool board_is_visited(struct board *board, uint64_t position) {
 
 /*
  * Says that this worker looks at the job of a position, and makes sure that the owner sees it before it frees that job:
- * it does not as long as `take` has not passed the position or a worker visits it.
+ * it does not as long as `take` has not passed the position or a worker visits it. Nor does it post anything in its
+ * place before `take` has passed it, so what is read of the post, and kept, is whole.
  */
-static bool visit(struct board *board, struct board_worker *me, uint64_t position) {
-    if (shared_load(&me->visiting, memory_order_relaxed) == position + 1)
+static bool visit(struct board *board, struct board_worker *me, uint64_t position, struct claim *claim) {
+    if (claim->position == position + 1)
         return true;
-    shared_store(&me->visiting, position + 1, memory_order_relaxed);
+    claim->position = 0;
+    claim->post = board->posts[position % BOARD_POSITIONS];
+    /* Release: behind the empty hand of the last job; what is in hand from here on is this one's. */
+    shared_store(&me->visiting, position + 1, memory_order_release);
     shared_fence();
-    return shared_load(&board->take, memory_order_relaxed) == position;
+    if (shared_load(&board->take, memory_order_relaxed) != position)
+        return false;
+    claim->position = position + 1;
+    return true;
 }
 
 /* Takes the chunk if it is free. Its word then says so; a death before that leaves it free, and after that ours. */
@@ -167,11 +187,11 @@ static bool take_chunk(struct board_worker *me, unsigned worker, struct claim *c
 }
 
 /* Takes a chunk of the job at this position; false when none is free. */
-static bool take_from(struct board *board, unsigned worker, const struct board_post *post, struct claim *claim) {
+static bool take_from(struct board *board, unsigned worker, struct claim *claim) {
     struct board_worker *me = &board->worker[worker];
-    claim->job = post->job;
-    if (post->piece != 0) {
-        claim->chunk = post->piece - 1;
+    claim->job = claim->post.job;
+    if (claim->post.piece != 0) {
+        claim->chunk = claim->post.piece - 1;
         return take_chunk(me, worker, claim);
     }
     for (;;) {
@@ -199,13 +219,13 @@ bool board_claim(struct board *board, unsigned worker, struct claim *claim) {
         uint64_t position = shared_load(&board->take, memory_order_acquire);
         /* Acquire: the partner of the release in board_post. */
         if (position == shared_load(&board->put, memory_order_acquire)) {
+            claim->position = 0;
             shared_store(&me->visiting, 0, memory_order_release);
             return false;
         }
-        if (!visit(board, me, position))
+        if (!visit(board, me, position, claim))
             continue;
-        struct board_post post = board->posts[position % BOARD_POSITIONS];
-        if (take_from(board, worker, &post, claim)) {
+        if (take_from(board, worker, claim)) {
             /* One that was woken, or was spinning, has been so for all that was posted meanwhile: it hands that on. */
             if (!is_empty(board, board->sleeping) && is_more(board, claim, position) &&
                 is_empty(board, board->spinning))
@@ -254,11 +274,13 @@ static bool spin(struct board *board) {
     return false;
 }
 
-void board_idle(struct board *board, unsigned worker) {
+bool board_idle(struct board *board, unsigned worker, bool spins) {
     struct board_worker *me = &board->worker[worker];
     struct deadline look_again;
     bool found = false;
-    if (board->may_spin) {
+    /* Before it is listed: whoever strikes it off then adds to this. What is added later must not be slept through. */
+    uint32_t wake = shared_load(&me->wake, memory_order_acquire);
+    if (spins && board->may_spin) {
         join_set(board->spinning, worker);
         found = spin(board);
         if (!found)
@@ -268,8 +290,7 @@ void board_idle(struct board *board, unsigned worker) {
         join_set(board->sleeping, worker);
     }
     if (found)
-        return;
-    uint32_t wake = shared_load(&me->wake, memory_order_acquire);
+        return true;
     shared_fence(); /* its partner is in board_wake */
     POINT("board.idle.listed");
     if (!is_something(board)) {
@@ -279,4 +300,5 @@ void board_idle(struct board *board, unsigned worker) {
         shared_wait(&me->wake, wake, &look_again);
     }
     leave_set(board->sleeping, worker);
+    return is_something(board) || shared_load(&me->wake, memory_order_relaxed) != wake;
 }

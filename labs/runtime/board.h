@@ -23,7 +23,8 @@
 #include "pool.h"
 
 enum {
-    BOARD_POSITIONS = 1 << 20,                  /* jobs posted and not yet taken */
+    BOARD_POSITIONS = 1 << 18,                  /* jobs posted and not yet taken */
+    BOARD_PIECES = BOARD_POSITIONS / 16,        /* of these, kept for chunks that come back from dead workers */
     BOARD_WORKERS = 1024,                       /* at most */
     BOARD_SETS = BOARD_WORKERS / 64,            /* words of a set of workers */
     BOARD_LINE = 128,                           /* bytes: two cache lines, since some processors fetch pairs */
@@ -134,10 +135,10 @@ struct board {
     _Alignas(BOARD_LINE) _Atomic uint64_t put;  /* the first one that has not been posted; the owner alone writes it */
     _Atomic uint32_t draining; /* the pool is closed: tell the supervisor when there is nothing to do */
     _Atomic uint32_t over;     /* nothing will come any more: workers end */
+    _Atomic uint64_t fit;      /* workers that have got through the initializer */
     _Alignas(BOARD_LINE) _Atomic uint64_t spinning[BOARD_SETS]; /* workers that look for work without sleeping */
     _Alignas(BOARD_LINE) _Atomic uint64_t sleeping[BOARD_SETS]; /* workers that sleep and have not been woken */
-    unsigned workers;
-    unsigned sets;  /* words of a set that are in use */
+    _Atomic unsigned workers;
     bool may_spin;  /* there is more than one core */
     int supervisor; /* an eventfd by which the supervisor is told */
     struct board_post posts[BOARD_POSITIONS];
@@ -168,12 +169,14 @@ void board_clear_worker(struct board *board, unsigned worker);
 /* Whether no worker can be looking at this position's job any more. */
 bool board_is_visited(struct board *board, uint64_t position);
 
-/* Tells the supervisor to look. */
+/* Tells the supervisor to look. Not for the owner, who must not trust the descriptor that it reads here. */
 void board_tell(struct board *board);
 
 /* ---- for the workers */
 
 struct claim {
+    uint64_t position; /* 1 + the one that it visits; 0: none. Kept from claim to claim */
+    struct board_post post;
     struct board_job *job;
     uint64_t chunk;
     uint64_t word; /* as it is now: taken by this worker */
@@ -186,7 +189,10 @@ bool board_claim(struct board *board, unsigned worker, struct claim *claim);
 /* Says that the chunk is done, to all who want to know. */
 void board_done(struct board *board, unsigned worker, const struct claim *claim);
 
-/* Waits until there may be something to do, or the board is over. */
-void board_idle(struct board *board, unsigned worker);
+/*
+ * Waits until there may be something to do, or the board is over: true. False when nobody has said so for a while, and
+ * it should be looked at whether there is still somebody who could; after that do not spin.
+ */
+bool board_idle(struct board *board, unsigned worker, bool spins);
 
 #endif

@@ -173,9 +173,9 @@ static enum fate reap_by_zygote(const at_process *process, int *status) {
 static bool remembered_status(const at_process *process, int *status) {
     /*
      * The reaper may stand still in between, on a busy machine; but the reaper of a dead zygote's children is init, who
-     * may never come.
+     * may never come. A pool knows by itself how its workers ended then, and it may have many.
      */
-    double patience = process->start_method == AT_START_ZYGOTE ? 0.1 : 1;
+    double patience = process->nursery != NULL ? 0 : process->start_method == AT_START_ZYGOTE ? 0.1 : 1;
     struct deadline moment;
     deadline_after(patience, NEGATIVE_POLLS, &moment);
     for (;;) {

@@ -20,7 +20,8 @@ struct event {
 /* One call that may have to sleep. */
 struct sleeper {
     struct deadline deadline;
-    bool spins; /* looks for a few microseconds before it sleeps: worth it only where there is another core */
+    /* How long it looks before it sleeps, kept from call to call; NULL, where there is no other core: not at all. */
+    _Atomic unsigned *patience;
     bool slept;
 };
 
@@ -31,12 +32,19 @@ typedef bool condition(void *context);
 bool event_await(struct event *event, struct sleeper *sleeper, condition *holds, void *context);
 
 /*
- * Whether a wake is needed, asked after each change. The order makes sure that this sees the sleeper, or the sleeper
- * sees the change: of the two atomic additions, here and in event_await, one comes first, and the other sees what was
- * done before it.
+ * Whether a wake is needed, asked after each change. Either this sees the sleeper, or the sleeper sees the change: each
+ * has done its own before a full fence, and looks for the other's after it. The partner is in event_await.
+ *
+ * The change has been made under a lock, and this comes after its release: there an x86 has had its full fence, since
+ * the release has to find out whether somebody waits for the lock, by an exchange.
  */
 static inline bool event_has_sleepers(struct event *event) {
-    return shared_add(&event->word, 0, memory_order_acq_rel) & 1;
+#if defined(__x86_64__) && !defined(AT_HOOKS)
+    atomic_signal_fence(memory_order_seq_cst);
+#else
+    shared_fence();
+#endif
+    return shared_load(&event->word, memory_order_relaxed) & 1;
 }
 
 /* The same as a guess, without the order. */

@@ -30,8 +30,12 @@ void threads_join_all(void);
  */
 int count_other_threads(void);
 
-/* Threads that hold no lock which a forked child would miss: the spawner, and pools' between their callbacks. */
-extern _Atomic int harmless_threads;
+/*
+ * Harmless threads hold no lock that a forked child would miss: the spawner, and pools' threads but in their callbacks.
+ * Whoever starts one counts it, and whoever joins it takes it off; the thread itself knows that it is one.
+ */
+void harmless_count(int change);
+extern _Thread_local bool is_harmless;
 
 /* ---- launch.c: how a child comes to be */
 

@@ -30,6 +30,13 @@ bool pool_is_callback(const at_pool *pool) {
            atomic_load_explicit(&pool->gone, memory_order_relaxed) == 0; /* after it another thread may bear its id */
 }
 
+static void list(at_pool *pool) {
+    lock_take(&pools.lock);
+    LIST_INSERT_HEAD(&pools.list, pool, all);
+    pool->listed = true;
+    at_lock_release(&pools.lock);
+}
+
 static void unlist(at_pool *pool) {
     lock_take(&pools.lock);
     if (pool->listed)
@@ -130,17 +137,19 @@ int at_pool_create(at_pool **pool_pointer, const at_pool_options *options) {
         .visited = TAILQ_HEAD_INITIALIZER(pool->visited),
         .told = -1,
     };
+    pthread_sigmask(SIG_SETMASK, NULL, &pool->mask);
     int error = furnish(pool, options);
-    if (error == 0)
+    if (error == 0) {
+        pool->reviving = true; /* its processes need its descriptor; other children do not */
+        list(pool);
         error = start(pool);
+        pool->reviving = false;
+    }
     if (error != 0) {
+        unlist(pool);
         destroy(pool);
         return error;
     }
-    lock_take(&pools.lock);
-    LIST_INSERT_HEAD(&pools.list, pool, all);
-    pool->listed = true;
-    at_lock_release(&pools.lock);
     *pool_pointer = pool;
     return 0;
 }
@@ -154,6 +163,10 @@ void pool_unlock_and_leave(at_pool *pool) {
         destroy(pool);
 }
 
+void pool_tell(at_pool *pool) {
+    eventfd_write(pool->told, 1); /* it fails only when 2^64 - 2 have not been read */
+}
+
 int at_pool_close(at_pool *pool) {
     int error = pool_check(pool);
     if (error != 0)
@@ -162,14 +175,22 @@ int at_pool_close(at_pool *pool) {
     if (pool->state == POOL_OPEN)
         pool->state = POOL_CLOSED;
     at_lock_release(&pool->lock);
-    board_tell(pool->memory.board); /* the supervisor ends the workers when all is done */
+    pool_tell(pool); /* the supervisor ends the workers when all is done */
     return 0;
 }
 
+/* Until its last processes and its thread have ended. */
 static int wait_until_gone(at_pool *pool, const struct deadline *deadline) {
     while (atomic_load_explicit(&pool->gone, memory_order_acquire) == 0)
         if (futex_wait(&pool->gone, 0, deadline, FUTEX_OF_PROCESS) == -ETIMEDOUT)
             return -ETIMEDOUT;
+    lock_take(&pool->lock); /* which that thread does not take any more */
+    if (!pool->joined) {
+        pthread_join(pool->supervisor, NULL);
+        harmless_count(-1);
+    }
+    pool->joined = true;
+    at_lock_release(&pool->lock);
     return 0;
 }
 
@@ -182,7 +203,7 @@ int at_pool_terminate(at_pool *pool) {
     if (pool->state < POOL_TERMINATED)
         pool->state = POOL_TERMINATED;
     at_lock_release(&pool->lock);
-    board_tell(pool->memory.board);
+    pool_tell(pool);
     return pool_is_callback(pool) ? 0 : wait_until_gone(pool, &NEVER);
 }
 
@@ -208,8 +229,9 @@ void at_pool_free(at_pool *pool) {
     if (at_pool_terminate(pool) != 0)
         return;
     unlist(pool);
-    pthread_join(pool->supervisor, NULL);
     lock_take(&pool->lock);
+    close(pool->told); /* forked children close those of listed pools only */
+    pool->told = -1;
     results_release(pool); /* those that a worker visited when it was killed, too */
     pool_unlock_and_leave(pool);
 }
@@ -249,33 +271,46 @@ int at_pool_failure(at_pool *pool, at_failure *failure) {
 
 /* ---- the end of the process, and forks */
 
-/* The pool whose nursery is just being forked anew: that one needs its descriptors. */
-static at_pool *_Atomic reviving;
-
 int pool_revive_nursery(at_pool *pool) {
-    reviving = pool;
+    pool->reviving = true;
     int error = zygote_ensure(pool->nursery, pool->name, false);
-    reviving = NULL;
+    pool->reviving = false;
     return error;
 }
 
+/* One that has not been ended yet, with a reference to it, in case that another thread frees it meanwhile. */
+static at_pool *first_pool(void) {
+    lock_take(&pools.lock);
+    at_pool *pool = LIST_FIRST(&pools.list);
+    if (pool != NULL) {
+        lock_take(&pool->lock);
+        pool->references++;
+        at_lock_release(&pool->lock);
+    }
+    at_lock_release(&pools.lock);
+    return pool;
+}
+
 static void end_all(void) {
-    for (;;) {
-        lock_take(&pools.lock);
-        at_pool *pool = LIST_FIRST(&pools.list);
-        at_lock_release(&pools.lock);
-        if (pool == NULL || at_pool_terminate(pool) != 0)
+    at_pool *pool;
+    while ((pool = first_pool()) != NULL) {
+        if (at_pool_terminate(pool) != 0)
             return;
         unlist(pool);
+        lock_take(&pool->lock);
+        pool_unlock_and_leave(pool);
     }
 }
 
-/* A child has no pools; what it has of them it leaves to its end, but for the descriptors. */
+/*
+ * A child has no pools; what it has of them it leaves to its end, but for the descriptors. A pool's new nursery needs
+ * them; what another child has of them then does no harm.
+ */
 static void after_fork_in_child(void) {
     at_pool *pool;
     lock_reset(&pools.lock);
     LIST_FOREACH(pool, &pools.list, all)
-    if (pool != reviving)
+    if (!pool->reviving)
         close(pool->told);
     LIST_INIT(&pools.list);
 }

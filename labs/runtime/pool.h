@@ -1,4 +1,4 @@
-/* pool.h: a pool of worker processes that run tasks, as Python's multiprocessing.Pool, and that outlives its workers. */
+/* pool.h: a pool of worker processes that run tasks, as multiprocessing.Pool, and that outlives its workers. */
 #ifndef ATELIER_POOL_H
 #define ATELIER_POOL_H
 
@@ -54,12 +54,18 @@ typedef struct at_task {
                                             sizeof(function##_result)};                                                \
     static function##_result function(function##_arg arg)
 
-/* What `run` is called with: the argument and its size; room for the result, both aligned for any type. */
+/*
+ * What `run` is called with: the argument and its size; room for the result. Both lie as elements of an array do that
+ * begins at a cache line.
+ */
 AT_API const void *at_call_arg(const at_call *call);
 AT_API size_t at_call_arg_size(const at_call *call);
 AT_API void *at_call_result(const at_call *call);
 
-/* Says how many bytes the result has, when it is fewer than the task's result_size. Errors: -EMSGSIZE for more. */
+/*
+ * Says how many bytes the result has, when it is fewer than the task's result_size; those behind them have no meaning.
+ * Errors: -EMSGSIZE for more.
+ */
 AT_API int at_call_set_size(at_call *call, size_t size) AT_MUST_CHECK;
 
 /*
@@ -73,7 +79,7 @@ AT_API int at_fail(int code, const char *format, ...) AT_PRINTF(2, 3);
 typedef struct at_failure {
     int code;       /* negative: what the task said, AT_EDIED, AT_ETASKTIME, AT_EBROKEN, -ECANCELED, -EBADMSG... */
     size_t index;   /* of the item, in a map */
-    pid_t pid;      /* of the worker that had it; 0 when none had */
+    pid_t pid;      /* of the worker that died with it; 0 when none has */
     int exitcode;   /* of a worker that died: its exit code, or minus the signal */
     char text[160]; /* all that as a sentence */
 } at_failure;
@@ -90,7 +96,9 @@ typedef struct at_optional_seconds {
     double value;
 } at_optional_seconds;
 
-/* For the options where 0 is something else than leaving them out: .chunksize = at_tasks(1), .timeout = at_seconds(2) */
+/*
+ * For the options where 0 is something else than leaving them out: .chunksize = at_tasks(1), .timeout = at_seconds(2)
+ */
 static inline at_optional_count at_tasks(long count) {
     at_optional_count tasks = {true, count};
     return tasks;
@@ -106,17 +114,18 @@ enum { AT_CPU_COUNT = -0x7fffffff }; /* as many workers as this process may use 
 typedef struct at_pool_options {
     int processes;                      /* how many workers, at least 1, or AT_CPU_COUNT */
     at_target *initializer;             /* what each worker calls first, if anything; negative: it cannot work */
-    const void *initarg;                /* what it is called with, as it is at at_pool_new */
+    const void *initarg;                /* what it is called with; valid as long as the pool */
     at_optional_count maxtasksperchild; /* tasks (chunks, in a map) after which a worker is replaced; left out: never */
     const char *name;                   /* of its workers: NAME-1...; left out: "PoolWorker" */
 } at_pool_options;
 
 /*
  * A new pool whose workers run already (multiprocessing.Pool): at_pool_new(&pool, 3, .initializer = f). Later workers,
- * too, start from the memory as it is at this call, without any lock that another thread holds then. Workers are daemons:
- * they end with this process, however it ends, and have no children. Release it with at_pool_free. Errors, and then
- * *pool is NULL: AT_ECOUNT for a number of workers or of maxtasksperchild below 1; -EINVAL above 1024 workers;
- * AT_EDAEMON in a daemon process, such as a worker; AT_ETHREADS (at_set_fork_policy); -ENOMEM, -EAGAIN, -EMFILE.
+ * too, start from the memory as it is at this call: they are forked by a small process that is forked now. (Only if
+ * that one is killed, the next one, and its workers, start from the memory as it is then.) Workers are daemons: they
+ * end with this process, however it ends, and have no children. Release it with at_pool_free. Errors, and then *pool is
+ * NULL: AT_ECOUNT for a number of workers or of maxtasksperchild below 1; -EINVAL above 1024 workers; AT_EDAEMON in a
+ * daemon process, such as a worker; AT_ETHREADS (at_set_fork_policy); -ENOMEM, -EAGAIN, -EMFILE.
  */
 #define at_pool_new(pool, ...) at_pool_create((pool), &(at_pool_options){.processes = __VA_ARGS__})
 AT_API int at_pool_create(at_pool **pool, const at_pool_options *options) AT_MUST_CHECK;
@@ -124,7 +133,10 @@ AT_API int at_pool_create(at_pool **pool, const at_pool_options *options) AT_MUS
 /* No more tasks (Pool.close): submitting says AT_ECLOSED; those there are will be done, then the workers end. */
 AT_API int at_pool_close(at_pool *pool) AT_MUST_CHECK;
 
-/* Kills the workers at once (Pool.terminate); the outcome of tasks not done is -ECANCELED. Returns when they are gone. */
+/*
+ * Kills the workers at once (Pool.terminate); the outcome of tasks not done is -ECANCELED, and so is that of items done
+ * in a chunk that was not. Returns when the workers are gone; in a callback of this pool at once.
+ */
 AT_API int at_pool_terminate(at_pool *pool) AT_MUST_CHECK;
 
 /*
@@ -145,9 +157,9 @@ AT_API int at_pool_failure(at_pool *pool, at_failure *failure) AT_MUST_CHECK;
 /* ---- work */
 
 /*
- * What is to be done: one task for each of `count` items. Everything is copied. Callbacks run in the pool's own thread,
- * one at a time, before the result is ready: exactly one of the two is called, once; they should be short, and may
- * submit tasks, but what would wait for this pool says -EDEADLK there. They must not free the pool.
+ * What is to be done: one task for each of `count` items. Everything is copied, but for the at_task. Callbacks run in
+ * the pool's own thread, one at a time, before the result is ready: exactly one of the two is called, once; they should
+ * be short, and may submit tasks, but what would wait for this pool says -EDEADLK there. They must not free the pool.
  */
 typedef struct at_job {
     const at_task *task;
@@ -189,26 +201,22 @@ AT_API int at_pool_imap_unordered(at_pool *pool, const at_job *job, at_result **
 
 /* The same for functions made by AT_TASK, with their types checked. `args` and `results` are arrays. */
 #define at_apply(pool, function, arg, result)                                                                          \
-    at_pool_apply((pool), AT_PLAIN_JOB(function, &(function##_arg){(arg)}, 1), AT_TYPED(function##_result *, result),  \
-                  NULL)
+    at_pool_apply((pool), AT_JOB(function, (function##_arg[1]){(arg)}, 1), AT_TYPED(function##_result *, result), NULL)
 #define at_apply_async(pool, function, arg, result)                                                                    \
-    at_pool_apply_async((pool), AT_PLAIN_JOB(function, &(function##_arg){(arg)}, 1), (result))
+    at_pool_apply_async((pool), AT_JOB(function, (function##_arg[1]){(arg)}, 1), (result))
 #define at_map(pool, function, args, results)                                                                          \
-    at_pool_map((pool), AT_PLAIN_JOB(function, args, sizeof(args) / sizeof *(args)),                                   \
-                AT_TYPED(function##_result *, results), NULL)
+    at_pool_map((pool), AT_JOB(function, args, sizeof(args) / sizeof *(args)), AT_TYPED(function##_result *, results), \
+                NULL)
 #define at_map_async(pool, function, args, result)                                                                     \
-    at_pool_map_async((pool), AT_PLAIN_JOB(function, args, sizeof(args) / sizeof *(args)), (result))
+    at_pool_map_async((pool), AT_JOB(function, args, sizeof(args) / sizeof *(args)), (result))
 #define at_imap(pool, function, args, result)                                                                          \
-    at_pool_imap((pool), AT_PLAIN_JOB(function, args, sizeof(args) / sizeof *(args)), (result))
+    at_pool_imap((pool), AT_JOB(function, args, sizeof(args) / sizeof *(args)), (result))
 #define at_imap_unordered(pool, function, args, result)                                                                \
-    at_pool_imap_unordered((pool), AT_PLAIN_JOB(function, args, sizeof(args) / sizeof *(args)), (result))
+    at_pool_imap_unordered((pool), AT_JOB(function, args, sizeof(args) / sizeof *(args)), (result))
 
-/* AT_JOB(square, args, count, .retries = 2): the at_job, with what follows as further options. */
-#define AT_JOB(function, args, number, ...)                                                                            \
-    (&(at_job){                                                                                                        \
-        .task = &function##_task, .items = AT_TYPED(const function##_arg *, args), .count = (number), __VA_ARGS__})
-#define AT_PLAIN_JOB(function, args, number)                                                                           \
-    (&(at_job){.task = &function##_task, .items = AT_TYPED(const function##_arg *, args), .count = (number)})
+/* AT_JOB(square, args, count, .retries = 2): the at_job, with what follows, if anything, as further options. */
+#define AT_JOB(function, args, ...)                                                                                    \
+    (&(at_job){.task = &function##_task, .items = AT_TYPED(const function##_arg *, args), .count = __VA_ARGS__})
 #define AT_TYPED(type, pointer) (1 ? (pointer) : (type)0)
 
 /* ---- results */
@@ -243,13 +251,17 @@ AT_API int at_result_outcome(at_result *result, size_t index, size_t *size, at_f
 
 /*
  * For imap and imap_unordered: waits for the next result, in the order of the items or as they come, and copies it to
- * `value` (unless NULL; the task's result_size bytes), and its item's index to *index (unless NULL). Returns 0; the
+ * `value` (unless NULL; the task's result_size bytes), and its item's index to *index (unless NULL;
+ * SIZE_MAX when there is none, which tells a task's own codes from the others here). Returns 0; the
  * code of the item's failure, and the next call goes on; AT_EEND after the last; -ETIMEDOUT; -EDEADLK; AT_ENOTMINE;
  * -EINVAL for a result of another kind, -EOVERFLOW. Each result is given out once, whichever thread asks.
  */
 AT_API int at_result_next(at_result *result, void *value, size_t *index, double timeout) AT_MUST_CHECK;
 
-/* Frees it, at any time; the tasks run all the same. NULL is fine. */
+/*
+ * Frees it, at any time: the tasks run all the same, and a call on it that waits in another thread goes on. NULL is
+ * fine.
+ */
 AT_API void at_result_free(at_result *result);
 
 AT_END_DECLS

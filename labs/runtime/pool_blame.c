@@ -27,10 +27,7 @@ struct had {
 /* What the board says that it had: false when it had nothing. */
 static bool find_chunk(at_pool *pool, unsigned worker, struct had *had) {
     struct board_worker *place = &pool->memory.board->worker[worker];
-    uint64_t position = shared_load(&place->visiting, memory_order_acquire) - 1; /* 0: wraps, and is no position */
-    if (position >= pool->put || pool->put - position > BOARD_POSITIONS)
-        return false;
-    had->result = pool->posted[position % BOARD_POSITIONS];
+    had->result = result_at(pool, shared_load(&place->visiting, memory_order_acquire) - 1); /* 0 wraps: no position */
     had->chunk = shared_load(&place->trying, memory_order_relaxed);
     if (had->result == NULL || had->result->abandoned.code < 0 || had->chunk >= had->result->chunks)
         return false;
@@ -83,6 +80,22 @@ static int settle_item(const struct had *had, pid_t pid, int exitcode, bool *aga
     return result_fail_item(result, &failure);
 }
 
+/* There is no memory to go on with what is left of a chunk: its other items fail with that, if they can. */
+static void give_up_chunk(const struct had *had, uint64_t item, int code) {
+    at_result *result = had->result;
+    at_failure why = {.code = code};
+    snprintf(why.text, sizeof why.text, "%.30s: not done, since a worker died, and then: %.80s", result->task->name,
+             at_strerror(code));
+    int error = 0;
+    for (why.index = item; why.index < had->end && error == 0; why.index++)
+        error = result_fail_item(result, &why);
+    if (error != 0)
+        result_abandon(result, &why);
+    else
+        shared_store(&result->words[had->chunk], chunk_word(CHUNK_DONE, chunk_special(had->word), 0, 0),
+                     memory_order_release);
+}
+
 bool blame_worker(at_pool *pool, unsigned worker, pid_t pid, int exitcode) {
     struct had had;
     bool again = false;
@@ -100,11 +113,7 @@ bool blame_worker(at_pool *pool, unsigned worker, pid_t pid, int exitcode) {
         error = job_post(pool, had.result, had.chunk + 1);
     if (error == 0 && state == CHUNK_FREE)
         board_wake(pool->memory.board, 1);
-    if (error != 0) {
-        at_failure why = {.code = error, .pid = pid, .exitcode = exitcode};
-        snprintf(why.text, sizeof why.text, "%.60s: not done, since a worker died and then: %s", had.result->task->name,
-                 at_strerror(error));
-        result_abandon(had.result, &why);
-    }
+    if (error != 0)
+        give_up_chunk(&had, next, error);
     return had.begun;
 }

@@ -77,6 +77,7 @@ struct at_result {
     size_t pending_count, pending_room;
     uint64_t cursor; /* ...and the first chunk that has not been looked at */
 
+    _Atomic uint32_t waiters; /* that sleep for the bell, or are about to */
     _Atomic uint32_t settled; /* a futex word: 1 once its callback has been called, or needs not be */
     TAILQ_ENTRY(at_result) entry;
 };
@@ -102,8 +103,10 @@ struct at_pool {
     char *name;
     struct pool_memory memory;
     struct zygote *nursery; /* forks the workers */
+    sigset_t mask;          /* the workers' signal mask: that of the thread which made the pool */
 
     _Atomic uint32_t state; /* enum pool_state; only ever grows */
+    bool over;              /* the supervisor has told the workers to end, as there is nothing more to do */
     at_failure failure;     /* why it broke */
     struct worker_slot *slots;
     unsigned started;                          /* workers so far, for their names */
@@ -112,6 +115,8 @@ struct at_pool {
     uint64_t finished;                         /* chunks, by workers that are gone */
     uint64_t finished_then;                    /* chunks, at the last death */
     uint64_t put;                              /* board->put as the owner knows it */
+    uint64_t taken;                            /* board->take, as it was at the last look: it only grows */
+    uint64_t fit;                              /* board->fit, when a worker last did not survive the initializer */
     at_result **posted;                        /* by position: whose job it is */
     TAILQ_HEAD(result_list, at_result) active; /* posted, and not known to be done */
     struct result_list visited;                /* free but for a worker that may still look at them */
@@ -120,6 +125,8 @@ struct at_pool {
     int told; /* the eventfd by which the supervisor is told to look */
     pthread_t supervisor;
     _Atomic uint32_t gone; /* a futex word: 1 once the workers and the supervisor have ended */
+    bool joined;           /* and the supervisor has been joined */
+    _Atomic bool reviving; /* its nursery is just being forked */
     bool listed;           /* among all pools of this process; guarded by the lock of that list */
     LIST_ENTRY(at_pool) all;
 };
@@ -132,6 +139,9 @@ bool pool_is_callback(const at_pool *pool);
 
 /* With the lock held, which is released: one reference less; the last one frees the pool. */
 void pool_unlock_and_leave(at_pool *pool);
+
+/* Tells the supervisor to look. */
+void pool_tell(at_pool *pool);
 
 /* Forks the process that forks the workers, if it does not live. */
 int pool_revive_nursery(at_pool *pool);
@@ -166,6 +176,9 @@ void result_copy(at_result *result, unsigned char *to);
 
 /* ---- pool_result.c, with the lock held */
 
+/* Whose job is posted at this position: NULL when there is no such position, or its job is done and gone. */
+at_result *result_at(at_pool *pool, uint64_t position);
+
 /* Takes one that is done off the list of active ones: it is settled. Its callback has been called, if it has one. */
 void result_retire(at_result *result);
 
@@ -174,6 +187,25 @@ void result_leave(at_result *result);
 
 /* Frees those that no worker looks at any more. */
 void results_release(at_pool *pool);
+
+/* ---- pool_result.c, without the lock */
+
+/*
+ * Each call on a result begins and ends with these: it stays until then, even if it is freed. 0, -EINVAL, AT_ENOTMINE.
+ */
+int result_enter(at_result *result);
+void result_exit(at_result *result);
+
+/* Wait until it is done, and copy what it is: at_result_wait and at_result_get. */
+int result_wait(at_result *result, const struct deadline *deadline);
+int result_get(at_result *result, void *results, size_t size, const struct deadline *deadline);
+
+/*
+ * How to sleep until something of it is done: take the bell's number, look whether it is done, wait for the bell to
+ * ring again (true: the time is up). Who does so is among the result's `waiters` meanwhile.
+ */
+uint32_t result_before_bell(at_result *result);
+bool result_await_bell(at_result *result, uint32_t bell, const struct deadline *deadline);
 
 /* ---- pool_worker.c */
 

@@ -16,15 +16,11 @@ struct layout {
     size_t words, outcomes, texts, items, results, size;
 };
 
-/*
- * Adds count * size bytes, at the next cache line if they fill one; so that a job of one item is small. False when that
- * is more than there are numbers.
- */
-static bool place(size_t *end, size_t *begin, size_t count, size_t size) {
+/* Adds count * size bytes at a boundary, a power of two; false when that is more than there are numbers. */
+static bool place(size_t *end, size_t *begin, size_t count, size_t size, size_t boundary) {
     size_t length;
     if (__builtin_mul_overflow(count, size, &length))
         return false;
-    size_t boundary = length < 64 ? 16 : 64;
     if (__builtin_add_overflow(*end, boundary - 1, begin))
         return false;
     *begin &= ~(boundary - 1);
@@ -32,12 +28,13 @@ static bool place(size_t *end, size_t *begin, size_t count, size_t size) {
 }
 
 static bool lay_out(const at_result *result, size_t item_size, struct layout *layout) {
-    layout->size = sizeof(struct board_job);
-    return place(&layout->size, &layout->words, result->chunks, sizeof(uint64_t)) &&
-           place(&layout->size, &layout->outcomes, result->count, sizeof(uint64_t)) &&
-           place(&layout->size, &layout->items, result->count, item_size) &&
-           place(&layout->size, &layout->results, result->count, result->result_size) &&
-           place(&layout->size, &layout->texts, result->text_count, sizeof(struct board_text));
+    /* Behind the job's last member: with one item the words fit into what is left of its last line. */
+    layout->size = offsetof(struct board_job, results) + sizeof(unsigned char *);
+    return place(&layout->size, &layout->words, result->chunks, sizeof(uint64_t), 16) &&
+           place(&layout->size, &layout->outcomes, result->count, sizeof(uint64_t), 16) &&
+           place(&layout->size, &layout->items, result->count, item_size, 64) &&
+           place(&layout->size, &layout->results, result->count, result->result_size, 64) &&
+           place(&layout->size, &layout->texts, result->text_count, sizeof(struct board_text), 16);
 }
 
 /* 0, or what is wrong with the job. Stores the bytes of an item. */
@@ -55,7 +52,7 @@ static int check_job(const at_job *job, size_t count, size_t *item_size) {
         return -EINVAL;
     if (job->timeout.given && job->timeout.value > AT_TIMEOUT_MAX && !isinf(job->timeout.value))
         return -EOVERFLOW;
-    return count < BOARD_MOST_ITEMS ? 0 : AT_ETOOLARGE;
+    return count < BOARD_MOST_ITEMS && job->task->result_size < UINT32_MAX ? 0 : AT_ETOOLARGE;
 }
 
 static size_t chunk_size_of(const at_job *job, size_t count, bool one_by_one, unsigned workers) {
@@ -124,6 +121,9 @@ int job_post(at_pool *pool, at_result *result, uint64_t piece) {
     if (shared_load(&board->put, memory_order_relaxed) != pool->put ||
         shared_load(&board->take, memory_order_relaxed) > pool->put)
         return -EBADMSG;
+    /* What comes back from dead workers finds room even when jobs do not. */
+    if (piece == 0 && pool->put - shared_load(&board->take, memory_order_relaxed) >= BOARD_POSITIONS - BOARD_PIECES)
+        return AT_EFULL;
     if (!board_post(board, result->job, piece))
         return AT_EFULL;
     pool->posted[pool->put % BOARD_POSITIONS] = result;
@@ -171,7 +171,7 @@ static int take_block(at_pool *pool, at_result *result, size_t size) {
         return error;
     results_release(pool);
     result->block_size = size;
-    if (size > pool->memory.size)
+    if (size > pool->memory.size / 4) /* blocks are powers of two, and the board is there, too */
         return AT_ETOOLARGE;
     result->job = pool_block_take(&pool->memory, size);
     return result->job != NULL ? 0 : -ENOMEM;
@@ -219,7 +219,7 @@ static int post_result(at_pool *pool, at_result *result, const at_job *job, size
         return error;
     board_wake(pool->memory.board, chunks);
     if ((flags & JOB_TIMED) != 0)
-        board_tell(pool->memory.board); /* it has to look at the clock from now on */
+        pool_tell(pool); /* it has to look at the clock from now on */
     return 0;
 }
 
@@ -291,7 +291,8 @@ static int run(at_pool *pool, const at_job *job, size_t count, void *results, at
         error = submit(pool, job, count, GET_ALL, &result);
     if (error != 0)
         return error;
-    error = at_result_get(result, results, result->count * result->result_size, AT_FOREVER);
+    static const struct deadline NEVER = {.never = true};
+    error = result_get(result, results, result->count * result->result_size, &NEVER);
     if (error != 0 && failure != NULL) {
         lock_take(&pool->lock);
         result_first_failure(result, failure);

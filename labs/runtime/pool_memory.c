@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "pool_internal.h"
 
@@ -32,6 +33,7 @@ int pool_memory_map(struct pool_memory *memory, unsigned workers) {
 void pool_memory_unmap(struct pool_memory *memory) {
     for (int class = 0; class < BLOCK_CLASSES; class ++)
         free(memory->free[class].blocks);
+    madvise(memory->board, memory->used, MADV_REMOVE); /* other pools' processes may still have it mapped */
     munmap(memory->board, memory->size);
 }
 
@@ -58,8 +60,10 @@ void *pool_block_take(struct pool_memory *memory, size_t size) {
 void pool_block_give(struct pool_memory *memory, void *block, size_t size) {
     int class = class_of(size);
     struct block_stack *stack = &memory->free[class];
-    if (size > LARGE)
-        madvise(block, (size_t)1 << class, MADV_REMOVE);
+    if (size > LARGE) { /* but for parts of pages at both ends */
+        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), skipped = -(uintptr_t)block & (page - 1);
+        madvise((char *)block + skipped, (((size_t)1 << class) - skipped) & ~(page - 1), MADV_REMOVE);
+    }
     if (stack->count == stack->room) {
         size_t room = stack->room == 0 ? 16 : 2 * stack->room;
         void **blocks = realloc(stack->blocks, room * sizeof *blocks);

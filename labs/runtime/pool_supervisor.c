@@ -17,7 +17,7 @@
 #include "hooks.h"
 #include "pool_internal.h"
 
-static const double TICK = 1;     /* seconds between two looks at whether all is sound, while there is work */
+static const double TICK = 1;     /* seconds between two looks at whether all is sound */
 static const double RETRY = 0.05; /* seconds until a worker that could not be started is tried again */
 enum { RETRIES = 100 };           /* with no worker left, after so many the pool is broken */
 
@@ -35,6 +35,16 @@ static void look_at(struct supervisor *self, double moment) {
 
 /* ---- waiting */
 
+/* poll refuses more descriptors than the process may open; then look at one after another, and not too often. */
+static void look_singly(struct supervisor *self) {
+    struct deadline now = {0};
+    for (unsigned worker = 0; worker < self->pool->workers; worker++) {
+        struct pollfd *polled = &self->polled[worker];
+        polled->revents = polled->fd >= 0 && await_descriptor(polled->fd, POLLIN, &now) == 0 ? POLLIN : 0;
+    }
+    at_sleep(RETRY);
+}
+
 static void await_events(struct supervisor *self) {
     at_pool *pool = self->pool;
     struct pollfd *polled = self->polled;
@@ -48,8 +58,7 @@ static void await_events(struct supervisor *self) {
     double seconds = self->look - at_now();
     deadline_after(seconds > AT_TIMEOUT_MAX ? AT_FOREVER : seconds, NEGATIVE_POLLS, &deadline);
     if (ppoll(polled, pool->workers + 1, deadline_left(&deadline, &left), NULL) < 0)
-        for (unsigned i = 0; i <= pool->workers; i++)
-            polled[i].revents = 0; /* EINTR: look at everything else, and come back */
+        look_singly(self);
     eventfd_t count;
     eventfd_read(pool->told, &count); /* before looking at what it may have been written for */
     self->look = INFINITY;
@@ -58,7 +67,7 @@ static void await_events(struct supervisor *self) {
 /* ---- workers */
 
 static bool wants_workers(at_pool *pool) {
-    return pool->state < POOL_TERMINATED && atomic_load(&pool->memory.board->over) == 0;
+    return pool->state < POOL_TERMINATED && !pool->over;
 }
 
 static void bury_dead(struct supervisor *self) {
@@ -102,11 +111,10 @@ static void replace_missing(struct supervisor *self) {
 
 /* What a worker runs just now, if that is timed. */
 static at_result *timed_job_of(at_pool *pool, unsigned worker) {
-    uint64_t position =
-        shared_load(&pool->memory.board->worker[worker].visiting, memory_order_acquire) - 1; /* 0 wraps: no position */
-    if (pool->slots[worker].process == NULL || position >= pool->put || pool->put - position > BOARD_POSITIONS)
+    struct board_worker *place = &pool->memory.board->worker[worker];
+    if (pool->slots[worker].process == NULL)
         return NULL;
-    at_result *result = pool->posted[position % BOARD_POSITIONS];
+    at_result *result = result_at(pool, shared_load(&place->visiting, memory_order_acquire) - 1); /* 0 wraps: none */
     return result != NULL && (result->flags & JOB_TIMED) != 0 ? result : NULL;
 }
 
@@ -158,23 +166,31 @@ static void call_back(at_pool *pool, at_result *result) {
     bool failed = result_first_failure(result, &failure);
     result->references++; /* while the lock is released */
     at_lock_release(&pool->lock);
-    harmless_threads--; /* a callback may take locks of the program's own */
+    is_harmless = false; /* a callback may take locks of the program's own */
+    harmless_count(-1);
     if (failed && result->error_callback != NULL)
         result->error_callback(result->context, &failure);
     else if (!failed && result->callback != NULL)
         result->callback(result->context, result->results, result->count * result->result_size);
-    harmless_threads++;
+    is_harmless = true;
+    harmless_count(1);
     lock_take(&pool->lock);
     result_retire(result);
     result_leave(result);
 }
 
-/* The first that is done, and has not been retired. */
+/* The first that is done, and has not been retired. Those that no worker has come to yet need not be looked at. */
 static at_result *find_done(at_pool *pool) {
+    uint64_t take = shared_load(&pool->memory.board->take, memory_order_acquire);
+    if (take > pool->taken && take <= pool->put)
+        pool->taken = take; /* it only grows, or somebody has spoilt it */
     at_result *result;
-    TAILQ_FOREACH(result, &pool->active, entry)
-    if (result_is_done(result))
-        return result;
+    TAILQ_FOREACH(result, &pool->active, entry) {
+        if (result_is_done(result))
+            return result;
+        if (result->positions[0] > pool->taken && result->abandoned.code == 0)
+            break;
+    }
     return NULL;
 }
 
@@ -202,12 +218,16 @@ static bool is_working(at_pool *pool) {
 
 /*
  * What a worker with a wild pointer may have done to the board, and nothing else would notice: that it says there is no
- * work when there is, or more than was posted.
+ * work when there is, or more than was posted, or that they all may go.
  */
 static bool is_spoilt(at_pool *pool) {
     struct board *board = pool->memory.board;
     uint64_t take = shared_load(&board->take, memory_order_acquire);
+    shared_fence(); /* its partner is in visit(): who took the last of it is seen visiting, or has handed it in */
     if (shared_load(&board->put, memory_order_relaxed) != pool->put || take > pool->put)
+        return true;
+    if (board->workers != pool->workers || board->supervisor != pool->told ||
+        (atomic_load_explicit(&board->over, memory_order_relaxed) != 0) != pool->over)
         return true;
     /* When all that was posted has been taken, and no worker has anything any more, then something must be done. */
     return !TAILQ_EMPTY(&pool->active) && take == pool->put && !is_working(pool) && find_done(pool) == NULL;
@@ -221,9 +241,8 @@ static void check_board(struct supervisor *self) {
         snprintf(pool->failure.text, sizeof pool->failure.text, "%s", at_strerror(-EBADMSG));
         pool->state = POOL_BROKEN;
     }
-    if (!TAILQ_EMPTY(&pool->active))
-        look_at(self, at_now() + TICK);
     at_lock_release(&pool->lock);
+    look_at(self, at_now() + TICK);
 }
 
 /* ---- the end */
@@ -231,14 +250,17 @@ static void check_board(struct supervisor *self) {
 /* Once the pool is closed and all is done, lets the workers end. */
 static void drain(at_pool *pool) {
     struct board *board = pool->memory.board;
-    if (pool->state != POOL_CLOSED || atomic_load(&board->over) != 0)
+    if (pool->state != POOL_CLOSED || pool->over)
         return;
-    shared_store(&board->draining, 1, memory_order_seq_cst);
+    shared_store(&board->draining, 1, memory_order_relaxed);
+    shared_fence(); /* its partner is in board_idle: whoever had nothing more to do either sees this and says so... */
+    settle_done(pool); /* ...or has handed in before, and that is seen here */
     lock_take(&pool->lock);
     bool done = TAILQ_EMPTY(&pool->active);
     at_lock_release(&pool->lock);
     if (!done)
         return; /* whoever finds nothing more to do says so */
+    pool->over = true;
     shared_store(&board->over, 1, memory_order_release);
     board_wake_all(board);
 }
@@ -269,7 +291,6 @@ static void end(struct supervisor *self) {
     pool->nursery = NULL;
     free(self->polled);
     free(self);
-    harmless_threads--;
     atomic_store_explicit(&pool->gone, 1, memory_order_release);
     futex_wake(&pool->gone, INT32_MAX, FUTEX_OF_PROCESS);
 }
@@ -278,6 +299,7 @@ static void *supervise(void *argument) {
     struct supervisor *self = argument;
     at_pool *pool = self->pool;
     self->look = INFINITY;
+    is_harmless = true;
     do {
         await_events(self);
         bury_dead(self);
@@ -286,7 +308,7 @@ static void *supervise(void *argument) {
         check_times(self);
         check_board(self);
         drain(pool);
-    } while (pool->state < POOL_TERMINATED && (atomic_load(&pool->memory.board->over) == 0 || has_workers(pool)));
+    } while (pool->state < POOL_TERMINATED && (!pool->over || has_workers(pool)));
     end(self);
     return NULL;
 }
@@ -298,14 +320,14 @@ int supervisor_start(at_pool *pool) {
     int error = ENOMEM;
     if (self != NULL && polled != NULL) {
         *self = (struct supervisor){.pool = pool, .polled = polled};
-        harmless_threads++;
+        harmless_count(1);
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the program's own threads */
         error = pthread_create(&pool->supervisor, NULL, supervise, self);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         if (error == 0)
             return 0;
-        harmless_threads--;
+        harmless_count(-1);
     }
     free(self);
     free(polled);

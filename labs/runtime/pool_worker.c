@@ -22,7 +22,9 @@ struct at_call {
     char text[BOARD_TEXT];
 };
 
-/* NULL outside of tasks and initializers. A worker is a process, and runs one at a time; in tests it may be a thread. */
+/*
+ * NULL outside of tasks and initializers. A worker is a process, and runs one at a time; in tests it may be a thread.
+ */
 static _Thread_local at_call *current;
 
 const void *at_call_arg(const at_call *call) {
@@ -93,6 +95,15 @@ static void record_outcome(struct claim *claim, uint64_t item, uint64_t end, int
 
 /* ---- running */
 
+/*
+ * What the tasks of a chunk have printed is out before the last one is handed in, and so not lost if this worker is
+ * killed later; and if it cannot be written, that counts as that task's time.
+ */
+static void flush_output(void) {
+    if (__fpending(stdout) > 0)
+        fflush(stdout);
+}
+
 static uint64_t clock_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -109,6 +120,8 @@ static void run_item(struct claim *claim, uint64_t item, uint64_t end, at_call *
     int code = job->run(call);
     if (call->failed != 0)
         code = call->failed;
+    if (item + 1 == end)
+        flush_output();
     /* In a special chunk also that all is well: a worker that died may have left something else. */
     if (code < 0 || call->result_size != job->result_size || chunk_special(claim->word))
         record_outcome(claim, item, end, code < 0 ? code : 0, call);
@@ -151,12 +164,6 @@ static void run_untimed(struct board_worker *me, struct claim *claim, uint64_t i
     }
 }
 
-/* What a task has printed is out before its result is in, and so not lost if this worker is killed later. */
-static void flush(FILE *stream) {
-    if (__fpending(stream) > 0)
-        fflush(stream);
-}
-
 static void run_chunk(struct board *board, unsigned worker, struct claim *claim) {
     struct board_worker *me = &board->worker[worker];
     struct board_job *job = claim->job;
@@ -169,7 +176,6 @@ static void run_chunk(struct board *board, unsigned worker, struct claim *claim)
     else
         run_untimed(me, claim, begin + chunk_skip(claim->word), end, &call);
     current = NULL;
-    flush(stdout);
     board_done(board, worker, claim);
 }
 
@@ -196,9 +202,12 @@ int worker_main(void *pointer) {
     const struct worker_arguments *arguments = pointer;
     struct board *board = arguments->board;
     struct board_worker *me = &board->worker[arguments->worker];
-    struct claim claim;
+    struct claim claim = {0};
+    bool rested = false;
+    pid_t parent = getppid();
     if (initialise(me, arguments) != 0)
         _exit(EXIT_FAILURE); /* the supervisor says why */
+    shared_add(&board->fit, 1, memory_order_relaxed);
     shared_store(&me->stage, WORKER_READY, memory_order_release);
     for (long tasks = 0; arguments->maxtasks == 0 || tasks < arguments->maxtasks;) {
         if (board_claim(board, arguments->worker, &claim)) {
@@ -208,7 +217,9 @@ int worker_main(void *pointer) {
         } else if (shared_load(&board->over, memory_order_acquire) != 0) {
             break;
         } else {
-            board_idle(board, arguments->worker);
+            rested = !board_idle(board, arguments->worker, !rested);
+            if (rested && getppid() != parent)
+                break; /* an initializer that has changed its user id has lost the tie to the parent */
         }
     }
     shared_store(&me->visiting, 0, memory_order_release);

@@ -16,6 +16,9 @@
  */
 static const unsigned IDLE_DEATHS = 1000;
 
+/* Of workers killed in the initializer, at least so many in a row break the pool. */
+static const unsigned KILLED_UNFIT = 3;
+
 int worker_start(at_pool *pool, unsigned worker) {
     struct worker_arguments arguments = {
         .board = pool->memory.board,
@@ -31,6 +34,7 @@ int worker_start(at_pool *pool, unsigned worker) {
     if (process == NULL)
         return -ENOMEM;
     process->nursery = pool->nursery;
+    process->mask = &pool->mask;
     board_clear_worker(pool->memory.board, worker);
     int error = at_process_start(process);
     if (error == AT_ENOZYGOTE && (error = pool_revive_nursery(pool)) == 0)
@@ -58,7 +62,13 @@ static void break_pool(at_pool *pool, const at_failure *why) {
 /* A worker that did not get through the initializer, and why. */
 static void count_unfit(at_pool *pool, const struct board_worker *place, enum worker_stage stage, pid_t pid,
                         int exitcode) {
-    if (++pool->unfit < pool->workers)
+    /* "In a row": if another has got through it since the last time, this is the first one again. */
+    uint64_t fit = shared_load(&pool->memory.board->fit, memory_order_relaxed);
+    pool->unfit = fit == pool->fit ? pool->unfit + 1 : 1;
+    pool->fit = fit;
+    /* One that was killed in it may have been killed by somebody else. */
+    unsigned enough = stage == WORKER_UNFIT || pool->workers > KILLED_UNFIT ? pool->workers : KILLED_UNFIT;
+    if (pool->unfit < enough)
         return;
     at_failure why = {.code = AT_EBROKEN, .pid = pid, .exitcode = exitcode};
     char how[BOARD_TEXT];
@@ -104,8 +114,6 @@ static void judge(at_pool *pool, unsigned worker, pid_t pid, int exitcode, bool 
         count_unfit(pool, place, stage, pid, exitcode);
         return;
     }
-    if (stage == WORKER_READY || stage == WORKER_RETIRED)
-        pool->unfit = 0;
     if (had_task || stage == WORKER_RETIRED)
         pool->idle_deaths = 0;
     else
@@ -113,6 +121,14 @@ static void judge(at_pool *pool, unsigned worker, pid_t pid, int exitcode, bool 
 }
 
 /* ---- burials */
+
+/* It may have died between saying that it rings for a chunk, and doing so. With the lock held. */
+static void ring_for(at_pool *pool, unsigned worker) {
+    const struct board_worker *place = &pool->memory.board->worker[worker];
+    at_result *visited = result_at(pool, shared_load(&place->visiting, memory_order_acquire) - 1); /* 0 wraps: none */
+    if (visited != NULL)
+        board_ring(visited->job);
+}
 
 void worker_bury(at_pool *pool, unsigned worker) {
     struct worker_slot *slot = &pool->slots[worker];
@@ -122,16 +138,14 @@ void worker_bury(at_pool *pool, unsigned worker) {
     if (at_process_join(process, AT_FOREVER) != 0 || at_process_exitcode(process, &exitcode) != 0)
         exitcode = -SIGKILL; /* it has ended; how, nobody knows: its parent, the nursery, was killed with it */
     lock_take(&pool->lock);
+    ring_for(pool, worker);
     bool had_task = blame_worker(pool, worker, pid, exitcode);
     judge(pool, worker, pid, exitcode, had_task);
     pool->finished += shared_load(&pool->memory.board->worker[worker].finished, memory_order_relaxed);
     board_clear_worker(pool->memory.board, worker);
     slot->process = NULL;
-    /* It may have died between saying that it wakes somebody, or rings, and doing so. */
+    /* It may have died between saying that it wakes somebody and doing so. */
     board_wake_all(pool->memory.board);
-    at_result *result;
-    TAILQ_FOREACH(result, &pool->active, entry)
-    board_ring(result->job);
     at_lock_release(&pool->lock);
     at_process_free(process);
 }

@@ -102,7 +102,8 @@ int check_fork_policy(const char *kind, const char *name, int others) {
     if (!atomic_exchange(&has_warned, true))
         fprintf(stderr,
                 "atelier: %s \"%s\": start by fork while %d other thread%s: a lock that one of them holds stays "
-                "held for ever in the child; start it by the zygote, or say at_set_fork_policy(AT_FORK_ALLOW)\n",
+                "held for ever in the child; start it before the threads, or by the zygote, or say "
+                "at_set_fork_policy(AT_FORK_ALLOW)\n",
                 kind, name, others, others == 1 ? " runs" : "s run");
     return 0;
 }
@@ -115,7 +116,10 @@ static int launch(const at_process *process, struct launched *launched) {
         .launcher = getpid(),
         .identity = identity_of_child(process->name, process->daemon),
     };
-    pthread_sigmask(SIG_SETMASK, NULL, &launch.mask);
+    if (process->mask != NULL)
+        launch.mask = *process->mask;
+    else
+        pthread_sigmask(SIG_SETMASK, NULL, &launch.mask);
     if (process->start_method == AT_START_ZYGOTE)
         return zygote_launch(process->nursery, &launch, process->arg_size, launched);
     int others = count_other_threads();

@@ -18,6 +18,7 @@ struct at_process {
     bool outlives_parent;
     const char *name;
     struct zygote *nursery; /* that is to fork it; NULL: the one of at_zygote_start */
+    const sigset_t *mask;   /* its signal mask; NULL: that of the thread which starts it */
 
     _Atomic bool daemon;
     enum { UNSTARTED, STARTING, STARTED } stage;

@@ -94,11 +94,6 @@ int at_process_lock_acquire(at_process_lock *lock, double timeout) {
     return error != 0 ? error : process_lock_take(lock, &deadline);
 }
 
-void process_lock_give(struct at_process_lock *lock) {
-    POINT("process_lock.giving");
-    tsan_hidden_unlock(&lock->mutex);
-}
-
 void at_process_lock_release(at_process_lock *lock) {
     if (lock == NULL || tsan_hidden_unlock(&lock->mutex) != 0)
         at_fatal("at_process_lock_release: this thread does not hold this lock; only its holder releases it");

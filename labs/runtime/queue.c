@@ -8,8 +8,6 @@
 #include "queue.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "error.h"
 #include "queue_internal.h"
@@ -28,9 +26,8 @@ enum { LONGEST_PAUSE = 32 };
 
 /* ---- the locks */
 
-/* Out of line, so that the fast path stays short. */
-static __attribute__((noinline)) int lock_slowly(const struct at_queue *queue, struct at_process_lock *lock,
-                                                 const struct deadline *deadline) {
+/* It is held by somebody. As process_lock_take. */
+static int wait_for(const struct at_queue *queue, struct at_process_lock *lock, const struct deadline *deadline) {
     /* The holder needs its cache lines to get done, so look at growing intervals. */
     for (int pauses = 1; queue->spins && pauses <= LONGEST_PAUSE; pauses *= 2) {
         for (int i = 0; i < pauses; i++)
@@ -44,34 +41,16 @@ static __attribute__((noinline)) int lock_slowly(const struct at_queue *queue, s
     return process_lock_take(lock, deadline_is_before(&patience, deadline) ? deadline : &patience);
 }
 
-/* Woken by the holder's process_lock_give, or by its death. 0; -ETIMEDOUT; -EDEADLK; -EBADMSG for a spoilt lock. */
-static int lock(const struct at_queue *queue, struct at_process_lock *lock, const struct deadline *deadline) {
-    int result = process_lock_try(lock);
-    if (result == -EBUSY)
-        result = lock_slowly(queue, lock, deadline);
-    if (result >= 0 || result == -ETIMEDOUT || result == -EDEADLK)
-        return result;
-    return -EBADMSG;
-}
-
-int queue_lock_producers(struct at_queue *queue, const struct deadline *deadline) {
-    int result = lock(queue, &queue->shared->producers, deadline);
-    if (result == AT_RECOVERED) {
+int queue_lock_slowly(struct at_queue *queue, struct at_process_lock *lock, const struct deadline *deadline,
+                      int tried) {
+    int result = tried == -EBUSY ? wait_for(queue, lock, deadline) : tried;
+    if (result == AT_RECOVERED && lock == &queue->shared->producers) { /* for consumers there is nothing to repair */
         ring_recover(queue);
         descriptor_recover(queue);
     }
-    return result < 0 ? result : 0;
-}
-
-int queue_lock_consumers(struct at_queue *queue, const struct deadline *deadline) {
-    int result = lock(queue, &queue->shared->consumers, deadline);
-    return result < 0 ? result : 0; /* with AT_RECOVERED, too, there is nothing to repair */
-}
-
-/* As deadline_after; a poll, which is over before it begins, does not need to know the time. */
-int queue_deadline(double timeout, struct deadline *deadline) {
-    *deadline = (struct deadline){0};
-    return timeout <= 0 ? 0 : deadline_after(timeout, NEGATIVE_POLLS, deadline);
+    if (result >= 0)
+        return 0;
+    return result == -ETIMEDOUT || result == -EDEADLK ? result : -EBADMSG;
 }
 
 /* ---- put */
@@ -92,17 +71,14 @@ static bool tail_has_moved(void *context) {
 static int try_to_put(struct producer *producer, const void *data, size_t size) {
     struct at_queue *queue = producer->queue;
     struct queue_shared *shared = queue->shared;
-    int result = queue_lock_producers(queue, &producer->sleeper.deadline);
+    int result = queue_lock(queue, &shared->producers, &producer->sleeper.deadline);
     if (result < 0)
         return result;
     POINT("queue.put.locked");
     result = queue_is_closed(queue) ? AT_ECLOSED : ring_put(queue, data, size, &producer->tail);
-    if (result == 0)
-        descriptor_announce(queue);
-    bool wakes = result == 0 && event_has_sleepers(&shared->not_empty);
     process_lock_give(&shared->producers);
     POINT("queue.put.unlocked");
-    if (wakes)
+    if (result == 0 && event_has_sleepers(&shared->not_empty))
         event_wake(&shared->not_empty);
     return result;
 }
@@ -110,7 +86,7 @@ static int try_to_put(struct producer *producer, const void *data, size_t size) 
 int at_queue_put(at_queue *queue, const void *data, size_t size, double timeout) {
     if (queue == NULL || (data == NULL && size > 0))
         return -EINVAL;
-    struct producer producer = {.queue = queue, .sleeper.spins = queue->spins};
+    struct producer producer = {.queue = queue, .sleeper.patience = queue->spins ? &queue->patience : NULL};
     struct event *not_full = &queue->shared->not_full;
     int result = queue_deadline(timeout, &producer.sleeper.deadline);
     if (result != 0)
@@ -146,7 +122,7 @@ int queue_look_closely(struct at_queue *queue, const struct deadline *deadline) 
     struct queue_shared *shared = queue->shared;
     if (!queue_is_closed(queue) && !descriptor_is_used(queue))
         return AT_EEMPTY;
-    int result = queue_lock_producers(queue, deadline);
+    int result = queue_lock(queue, &shared->producers, deadline);
     if (result < 0)
         return result;
     result = settle(queue);
@@ -171,13 +147,13 @@ bool at_queue_full(at_queue *queue) {
 }
 
 void at_queue_close(at_queue *queue) {
-    if (queue == NULL || queue_is_closed(queue))
+    if (queue == NULL)
         return;
     struct queue_shared *shared = queue->shared;
     struct deadline deadline;
     deadline_after(PATIENCE_OF_CLOSE, NEGATIVE_POLLS, &deadline);
     /* The lock keeps others from making the descriptor unreadable between the two steps. */
-    bool locked = queue_lock_producers(queue, &deadline) == 0;
+    bool locked = queue_lock(queue, &shared->producers, &deadline) == 0;
     descriptor_signal(queue);
     POINT("queue.close.signalled");
     /* Release, the partner of is_closed. */
@@ -197,10 +173,10 @@ int at_queue_fileno(at_queue *queue) {
         return -EINVAL;
     if (queue->descriptor < 0 || descriptor_is_used(queue))
         return queue->descriptor;
-    int result = queue_lock_producers(queue, &NEVER);
+    int result = queue_lock(queue, &queue->shared->producers, &NEVER);
     if (result < 0)
         return result;
-    descriptor_use(queue);
+    descriptor_make_ready(queue); /* and no longer, if there is nothing */
     settle(queue);
     process_lock_give(&queue->shared->producers);
     return queue->descriptor;

@@ -18,6 +18,8 @@ AT_BEGIN_DECLS
  * call leaves the queue sound: a message whose put returned 0 is received once, unless its receiver is killed while it
  * holds it; one whose put did not return is received whole or not at all.
  *
+ * Timeouts are kept even while another is stopped (SIGSTOP) in the middle of its call; polls then take up to 0.1 s.
+ *
  * All calls but new and free may be made by any thread and process at any time; none is for signal handlers.
  */
 typedef struct at_queue at_queue;
@@ -25,9 +27,10 @@ typedef struct at_queue at_queue;
 typedef struct at_queue_options {
     int no_option;  /* so that at_queue_new() needs none */
     size_t maxsize; /* the most messages at a time (Queue(maxsize)); left out: as many as fit */
-    size_t
-        capacity; /* the most bytes at a time, 16 for each message included; left out: 64 MiB. Only what is used costs
-                        memory */
+    /*
+     * The most bytes at a time, each message rounded up to 16 and 16 more; left out: 64 MiB. Only what is used costs.
+     */
+    size_t capacity;
 } at_queue_options;
 
 /*
@@ -70,8 +73,8 @@ AT_API int at_queue_put_nowait(at_queue *queue, const void *data, size_t size) A
 AT_API int at_queue_get_nowait(at_queue *queue, void *buffer, size_t *size) AT_MUST_CHECK;
 
 /*
- * For a message that is one value: at_put(q, value) puts a copy of it, a variable or an expression; at_get(q, &variable)
- * takes one of exactly that size out (else -EMSGSIZE, and it stays). Both wait as long as it takes.
+ * For a message that is one value: at_put(q, value) puts a copy of it, a variable or an expression; at_get(q,
+ * &variable) takes one of exactly that size out (else -EMSGSIZE, and it stays). Both wait as long as it takes.
  */
 #define at_put(queue, value)                                                                                           \
     __extension__({                                                                                                    \
@@ -90,14 +93,15 @@ AT_API bool at_queue_empty(at_queue *queue);
 AT_API bool at_queue_full(at_queue *queue);
 
 /*
- * Closes it for everybody: put says AT_ECLOSED from now on, and get, when what was put before is drained; those who wait
- * return. (Queue.close closes one process's end only, and strands the rest.) A second time it does nothing.
+ * Closes it for everybody: put says AT_ECLOSED from now on, and get, when what was put before is drained; those who
+ * wait return. (Queue.close closes one process's end only, and strands the rest.) A second time it changes nothing.
  */
 AT_API void at_queue_close(at_queue *queue);
 
 /*
  * A descriptor that poll(2) finds readable when there is a message, or the queue is closed; it may rarely say so for
  * nothing. It belongs to the queue: do not read, write or close it. Poll it, then at_queue_get_nowait until AT_EEMPTY.
+ * Errors: -EMFILE, -ENFILE, -ENOMEM when there was none to be had as the queue was made; -EBADMSG; -EINVAL.
  */
 AT_API int at_queue_fileno(at_queue *queue);
 

@@ -1,8 +1,8 @@
 /*
  * queue_descriptor.c: the descriptor that poll finds readable when there is a message: an eventfd; see queue.h.
  *
- * It costs a system call to make it readable, and one to make it unreadable, so it is left alone until somebody asks for
- * it, and then while it is as it should be.
+ * It costs a system call to make it readable, and one to make it unreadable, so it is left alone until somebody asks
+ * for it, and then while it is as it should be.
  */
 #include <errno.h>
 #include <sys/eventfd.h>
@@ -10,35 +10,21 @@
 
 #include "queue_internal.h"
 
-bool descriptor_is_used(const struct at_queue *queue) {
-    /* Relaxed: who is told of the descriptor before we get here has seen it in use. */
-    return shared_load(&queue->shared->descriptor, memory_order_relaxed) != UNUSED;
-}
-
 void descriptor_signal(const struct at_queue *queue) {
     uint64_t one = 1;
     if (queue->descriptor >= 0 && write(queue->descriptor, &one, sizeof one) < 0)
         return; /* it has been written 2^64 - 2 times, and is readable */
 }
 
-static void make_ready(struct at_queue *queue) {
+void descriptor_make_ready(struct at_queue *queue) {
     descriptor_signal(queue);
     POINT("queue.descriptor.written");
     shared_store(&queue->shared->descriptor, READY, memory_order_relaxed); /* the lock's order is enough */
 }
 
-void descriptor_announce(struct at_queue *queue) {
-    if (shared_load(&queue->shared->descriptor, memory_order_relaxed) == ARMED)
-        make_ready(queue);
-}
-
-void descriptor_use(struct at_queue *queue) {
-    make_ready(queue); /* until the queue is found empty */
-}
-
 void descriptor_recover(struct at_queue *queue) {
     if (descriptor_is_used(queue))
-        make_ready(queue); /* perhaps for nothing; whoever finds the queue empty then disarms it */
+        descriptor_make_ready(queue); /* perhaps for nothing; whoever finds the queue empty then disarms it */
 }
 
 void descriptor_disarm(struct at_queue *queue) {
@@ -52,5 +38,5 @@ void descriptor_disarm(struct at_queue *queue) {
     POINT("queue.descriptor.read");
     /* A close that could not get the lock may have written just before we read; it set `closed` before. */
     if (shared_load(&shared->closed, memory_order_acquire) != 0)
-        make_ready(queue);
+        descriptor_make_ready(queue);
 }

@@ -52,16 +52,15 @@ static int take_out(struct consumer *consumer) {
 static int try_to_get(struct consumer *consumer) {
     struct at_queue *queue = consumer->queue;
     struct queue_shared *shared = queue->shared;
-    int result = queue_lock_consumers(queue, &consumer->sleeper.deadline);
+    int result = queue_lock(queue, &shared->consumers, &consumer->sleeper.deadline);
     if (result < 0)
         return result;
     POINT("queue.get.locked");
     result = take_out(consumer);
-    bool wakes = result == 0 && event_has_sleepers(&shared->not_full);
     bool was_last = result == 0 && ring_seems_empty(queue);
     process_lock_give(&shared->consumers);
     POINT("queue.get.unlocked");
-    if (wakes)
+    if (result == 0 && event_has_sleepers(&shared->not_full))
         event_wake(&shared->not_full);
     if (was_last && descriptor_is_used(queue))
         (void)queue_look_closely(queue, &NOW);
@@ -82,7 +81,7 @@ static int get(struct consumer *consumer, double timeout) {
     int result = queue_deadline(timeout, &consumer->sleeper.deadline);
     if (result != 0)
         return result;
-    consumer->sleeper.spins = queue->spins;
+    consumer->sleeper.patience = queue->spins ? &queue->patience : NULL;
     do { /* woken by producers, when they have moved head, and by close */
         result = try_to_get(consumer);
         if (result == AT_EEMPTY)

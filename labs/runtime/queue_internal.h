@@ -55,30 +55,31 @@ struct queue_shared {
     _Atomic uint64_t tail_seen;      /* of producers: as tail, or as it was, or as it will be behind a detour */
     _Atomic uint32_t looked;         /* of producers: the position of head when they last looked at tail */
     OWN_LINES _Atomic uint64_t head; /* of producers: the place of the next message */
-    struct event not_empty;
 
     OWN_LINES struct at_process_lock consumers;
     _Atomic uint64_t head_seen;      /* of consumers: as head, or as it was */
     OWN_LINES _Atomic uint64_t tail; /* of consumers: the place of the oldest message */
-    struct event not_full;
 
-    /* What rarely changes. */
-    OWN_LINES _Atomic uint64_t
-        detour;                  /* of producers: two positions; whoever comes to the first goes on at the second */
-    _Atomic uint32_t descriptor; /* of producers: a descriptor_state */
-    _Atomic uint32_t closed;     /* set under the producers' lock, or when that cannot be had; never unset */
+    OWN_LINES struct event not_empty; /* producers wake consumers */
+    OWN_LINES struct event not_full;  /* consumers wake producers */
+
+    /* What rarely changes. The detour is two positions: whoever comes to the first goes on at the second. */
+    OWN_LINES _Atomic uint64_t detour; /* of producers */
+    _Atomic uint32_t descriptor;       /* of producers: a descriptor_state */
+    _Atomic uint32_t closed;           /* set under the producers' lock, or when that cannot be had; never unset */
 };
 
 /* Each process has its own, so nobody else writes to it. */
 struct at_queue {
     struct queue_shared *shared;
-    unsigned char *ring; /* stands here twice, so that a record that passes its end goes on at its beginning */
-    uint32_t units;      /* of the ring: a power of 2, at most 2^31 */
-    uint32_t capacity;   /* units that messages may take: all, or fewer */
-    uint32_t maxsize;    /* messages */
-    int descriptor;      /* an eventfd, or a negative errno that says why there is none */
-    bool spins;          /* this process might use more than one core when it made the queue */
-    size_t length;       /* of the whole mapping, in bytes */
+    unsigned char *ring;       /* stands here twice, so that a record that passes its end goes on at its beginning */
+    uint32_t units;            /* of the ring: a power of 2, at most 2^31 */
+    uint32_t capacity;         /* units that messages may take: all, or fewer */
+    uint32_t maxsize;          /* messages */
+    int descriptor;            /* an eventfd, or a negative errno that says why there is none */
+    _Atomic unsigned patience; /* of those who wait here (event.h) */
+    bool spins;                /* this process might use more than one core when it made the queue */
+    size_t length;             /* of the whole mapping, in bytes */
 };
 
 /* What a message of this many bytes takes; not for sizes that do not fit at all. */
@@ -112,21 +113,37 @@ struct found {
 int ring_find(struct at_queue *queue, uint64_t place, struct found *found);
 
 /* Takes out all messages before this place. */
-void ring_take(struct at_queue *queue, uint64_t place);
+static inline void ring_take(struct at_queue *queue, uint64_t place) {
+    /* Release, the partner of look_at_tail: who sees this tail may write where we have read. */
+    shared_store(&queue->shared->tail, place, memory_order_release);
+    POINT("queue.get.taken");
+}
 
 /* Whether there is no message, by the consumers' copy of head: when there is none, they know. */
-bool ring_seems_empty(const struct at_queue *queue);
+static inline bool ring_seems_empty(const struct at_queue *queue) {
+    struct queue_shared *shared = queue->shared;
+    return shared_load(&shared->tail, memory_order_relaxed) == shared_load(&shared->head_seen, memory_order_relaxed);
+}
 
 /* ---- queue.c: what put and get share */
 
-/*
- * Take the lock of a side, and make whole what a dead one has left: 0; -ETIMEDOUT; -EDEADLK; -EBADMSG for a spoilt lock.
- */
-int queue_lock_producers(struct at_queue *queue, const struct deadline *deadline);
-int queue_lock_consumers(struct at_queue *queue, const struct deadline *deadline);
+/* When the lock is not to be had at once: what process_lock_try has said. As queue_lock. */
+int queue_lock_slowly(struct at_queue *queue, struct at_process_lock *lock, const struct deadline *deadline, int tried);
 
-/* As deadline_after; a poll, which is over before it begins, does not need to know the time. */
-int queue_deadline(double timeout, struct deadline *deadline);
+/*
+ * Takes the lock of a side, and makes whole what a dead one has left: 0; -ETIMEDOUT; -EDEADLK; -EBADMSG for a spoilt
+ * lock. Woken by the holder's process_lock_give, or by its death.
+ */
+static inline int queue_lock(struct at_queue *queue, struct at_process_lock *lock, const struct deadline *deadline) {
+    int tried = process_lock_try(lock);
+    return tried == 0 ? 0 : queue_lock_slowly(queue, lock, deadline, tried);
+}
+
+/* As deadline_after; but a poll, which is over before it begins, does not need to know the time. */
+static inline int queue_deadline(double timeout, struct deadline *deadline) {
+    *deadline = (struct deadline){.never = timeout == AT_FOREVER};
+    return deadline->never || timeout <= 0 ? 0 : deadline_after(timeout, NEGATIVE_POLLS, deadline);
+}
 
 static inline bool queue_is_closed(const struct at_queue *queue) {
     /* Acquire, the partner of at_queue_close. */
@@ -141,17 +158,23 @@ int queue_look_closely(struct at_queue *queue, const struct deadline *deadline);
 
 /* ---- queue_descriptor.c: the eventfd that says that there is a message */
 
-bool descriptor_is_used(const struct at_queue *queue);
+static inline bool descriptor_is_used(const struct at_queue *queue) {
+    /* Relaxed: who is told of the descriptor before we get here has seen it in use. */
+    return shared_load(&queue->shared->descriptor, memory_order_relaxed) != UNUSED;
+}
 
-/*
- * Under the producers' lock: takes it into use; there is a message; the queue is empty; another has died with the lock.
- */
-void descriptor_use(struct at_queue *queue);
-void descriptor_announce(struct at_queue *queue);
+/* Under the producers' lock: it is to be readable; the queue is empty; another has died with the lock. */
+void descriptor_make_ready(struct at_queue *queue);
 void descriptor_disarm(struct at_queue *queue);
 void descriptor_recover(struct at_queue *queue);
 
-/* Makes it readable. */
+/* Makes it readable, and no more. */
 void descriptor_signal(const struct at_queue *queue);
+
+/* Under the producers' lock: there is a message. */
+static inline void descriptor_announce(struct at_queue *queue) {
+    if (shared_load(&queue->shared->descriptor, memory_order_relaxed) == ARMED)
+        descriptor_make_ready(queue);
+}
 
 #endif

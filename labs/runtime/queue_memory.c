@@ -58,7 +58,7 @@ at_queue *at_queue_create(const at_queue_options *options) {
     if (options->capacity > LARGEST_CAPACITY)
         return NULL;
     size_t ring = power_of_two_from(capacity);
-    at_queue *queue = malloc(sizeof *queue);
+    at_queue *queue = calloc(1, sizeof *queue);
     if (queue == NULL)
         return NULL;
     if (!map(queue, round_up(sizeof(struct queue_shared), (size_t)sysconf(_SC_PAGESIZE)), ring)) {

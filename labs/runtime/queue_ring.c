@@ -4,8 +4,8 @@
  * A message is copied in behind head, and then one store moves head behind it; it is copied out, and then one store
  * moves tail. A death before the store has changed nothing, and after it everything. Each side keeps a copy of the
  * other's word and looks at the word itself only when the copy says that the ring is full, or empty: to look is to take
- * the cache line from the other side, who writes it all the time. (J. Giacomoni et al., "FastForward for Efficient
- * Pipeline Parallelism", 2008)
+ * the cache line from the other side, who writes it all the time. (P. Lee et al., "A Lock-Free, Cache-Efficient Shared
+ * Ring Buffer for Multi-Core Architectures", 2009)
  */
 #include <errno.h>
 #include <string.h>
@@ -44,7 +44,9 @@ static uint64_t look_at_tail(struct at_queue *queue, uint64_t head, uint64_t *as
     struct queue_shared *shared = queue->shared;
     uint64_t tail = *as_it_is = shared_load(&shared->tail, memory_order_acquire);
     uint64_t next = after_detour(shared, tail);
-    /* Once passed the detour has to go: positions repeat, though not before producers had to look here several times. */
+    /*
+     * Once passed the detour has to go: positions repeat, though not before producers had to look here several times.
+     */
     if (next == tail && shared_load(&shared->detour, memory_order_relaxed) != 0)
         shared_store(&shared->detour, 0, memory_order_relaxed);
     shared_store(&shared->tail_seen, next, memory_order_relaxed);
@@ -52,6 +54,7 @@ static uint64_t look_at_tail(struct at_queue *queue, uint64_t head, uint64_t *as
     return next;
 }
 
+/* Whether the queue may be empty, and should begin anew if so. */
 static bool is_worth_a_look(struct at_queue *queue, uint64_t head) {
     struct queue_shared *shared = queue->shared;
     if ((position_of(head) & (queue->units - 1)) < WARM_UNITS)
@@ -105,6 +108,7 @@ int ring_put(struct at_queue *queue, const void *data, size_t size, uint64_t *fu
     if (size > 0)
         memcpy(record + 1, data, size);
     POINT("queue.put.copied");
+    descriptor_announce(queue); /* before the message is there, so that it never is without that */
     /* Release, the partner of look_at_head: who sees this head sees the message. */
     uint64_t head = place_of(count_of(place) + 1, position_of(place) + units);
     shared_store(&queue->shared->head, head, memory_order_release);
@@ -149,15 +153,4 @@ int ring_find(struct at_queue *queue, uint64_t place, struct found *found) {
         .next = place_of(count_of(place) + 1, position_of(place) + units_for(size)),
     };
     return 0;
-}
-
-void ring_take(struct at_queue *queue, uint64_t place) {
-    /* Release, the partner of look_at_tail: who sees this tail may write where we have read. */
-    shared_store(&queue->shared->tail, place, memory_order_release);
-    POINT("queue.get.taken");
-}
-
-bool ring_seems_empty(const struct at_queue *queue) {
-    struct queue_shared *shared = queue->shared;
-    return shared_load(&shared->tail, memory_order_relaxed) == shared_load(&shared->head_seen, memory_order_relaxed);
 }

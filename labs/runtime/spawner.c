@@ -38,6 +38,7 @@ static int launch_here(const struct launch *launch, struct launched *launched) {
 
 static void *spawner_main(void *unused) {
     (void)unused; /* it keeps the program's name: its children inherit it */
+    is_harmless = true;
     for (;;) {
         uint32_t state;
         while ((state = atomic_load_explicit(&spawner.state, memory_order_acquire)) != SPAWNER_ASKED)
@@ -61,7 +62,7 @@ static int start_spawner(void) {
     pthread_detach(thread);
     spawner.thread = thread;
     spawner.exists = true;
-    harmless_threads++;
+    harmless_count(1);
     return 0;
 }
 
@@ -102,7 +103,6 @@ static void end_main(void *unused) {
 static void after_fork_in_child(void) {
     lock_reset(&spawner.lock);
     spawner.exists = false;
-    harmless_threads = 0; /* pools' threads are gone, too */
     atomic_store(&spawner.state, SPAWNER_IDLE);
 }
 

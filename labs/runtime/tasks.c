@@ -1,5 +1,6 @@
 /* tasks.c: the threads of this process as the kernel sees them, also those that this library did not start. */
 #include <dirent.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/single_threaded.h>
@@ -8,9 +9,14 @@
 #include "internal.h"
 #include "tsan.h"
 
-_Atomic int harmless_threads;
+static _Atomic int harmless_threads;
+_Thread_local bool is_harmless;
 
-#ifdef UNDER_TSAN
+void harmless_count(int change) {
+    harmless_threads += change;
+}
+
+#ifdef BUILT_FOR_TSAN
 /* ThreadSanitizer has threads of its own: count those that the runtime knows. */
 static int count_tasks(void) {
     return (int)at_active_count();
@@ -49,6 +55,16 @@ static int count_tasks(void) {
 #endif
 
 int count_other_threads(void) {
-    int others = count_tasks() - 1 - harmless_threads;
+    int others = count_tasks() - 1 - (harmless_threads - is_harmless);
     return others > 0 ? others : 0; /* without /proc only the registered are counted, and not those */
+}
+
+/* A forked child has none of them. */
+static void after_fork_in_child(void) {
+    harmless_threads = 0;
+    is_harmless = false;
+}
+
+static __attribute__((constructor)) void initialise(void) {
+    pthread_atfork(NULL, NULL, after_fork_in_child);
 }

@@ -5,10 +5,10 @@
 #include <pthread.h>
 
 #ifdef __SANITIZE_THREAD__ /* gcc says it so, clang as below */
-#define UNDER_TSAN
+#define BUILT_FOR_TSAN
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define UNDER_TSAN
+#define BUILT_FOR_TSAN
 #endif
 #endif
 
@@ -17,7 +17,7 @@
  * lock a mutex are threads of one process. So it is not shown the calls, but told of the order that they make between
  * threads.
  */
-#ifdef UNDER_TSAN
+#ifdef BUILT_FOR_TSAN
 #include <dlfcn.h>
 #include <sanitizer/tsan_interface.h>
 

@@ -56,6 +56,11 @@ struct answer {
 };
 
 struct zygote {
+    /*
+     * One start at a time. Whoever forks waits for the lock of all children (children.c), whose holder may want the
+     * lock below, to ask for a status: so that one is not held at a fork.
+     */
+    struct at_lock starting;
     struct at_lock lock; /* one conversation at a time; guards all below */
     int socket;          /* the parent's end; -1 without a zygote */
     struct launched process;
@@ -226,7 +231,9 @@ static void stop(struct zygote *zygote) {
     close(zygote->process.pidfd);
 }
 
+/* Without the lock, but for the last step. */
 static int start(struct zygote *zygote, const char *name) {
+    struct launched process;
     int ends[2];
     int error = connected_pair(ends);
     if (error != 0)
@@ -239,16 +246,19 @@ static int start(struct zygote *zygote, const char *name) {
         .identity = identity_of_child(name, false),
     };
     sigfillset(&launch.mask); /* Ctrl-C is for the program to answer; the zygote ends with it */
-    error = launch_by_fork(&launch, &zygote->process);
+    error = launch_by_fork(&launch, &process);
     close(ends[1]);
-    zygote->number++;
     if (error != 0) {
         close(ends[0]);
         return error;
     }
+    setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &PATIENCE, sizeof PATIENCE);
+    setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &PATIENCE, sizeof PATIENCE);
+    lock_take(&zygote->lock);
+    zygote->process = process;
+    zygote->number++;
     zygote->socket = ends[0];
-    setsockopt(zygote->socket, SOL_SOCKET, SO_RCVTIMEO, &PATIENCE, sizeof PATIENCE);
-    setsockopt(zygote->socket, SOL_SOCKET, SO_SNDTIMEO, &PATIENCE, sizeof PATIENCE);
+    at_lock_release(&zygote->lock);
     return 0;
 }
 
@@ -266,12 +276,15 @@ void at_zygote_stop(void) {
 
 int zygote_ensure(struct zygote *zygote, const char *name, bool only_alone) {
     int error = 0;
+    lock_take(&zygote->starting);
     lock_take(&zygote->lock);
-    if (!lives(zygote)) {
+    bool alive = lives(zygote);
+    if (!alive)
         stop(zygote);
-        error = only_alone && count_other_threads() > 0 ? AT_ETHREADS : start(zygote, name);
-    }
     at_lock_release(&zygote->lock);
+    if (!alive)
+        error = only_alone && count_other_threads() > 0 ? AT_ETHREADS : start(zygote, name);
+    at_lock_release(&zygote->starting);
     return error;
 }
 
@@ -372,6 +385,7 @@ static void after_fork_in_parent(void) {
 
 /* Children of either process must hold no end, or the other would never see it close. */
 static void forget(struct zygote *zygote) {
+    lock_reset(&zygote->starting);
     lock_reset(&zygote->lock);
     if (zygote->socket >= 0) {
         close(zygote->socket);
