@@ -16,13 +16,23 @@ LAB8 := pool_apply_async worker_dies
 LAB9 := comparison
 
 # The programs of bench/. Its other sources are linked into each of them, as those of tests/ are into each suite, test_*.c.
-BENCHES := compare primitives
+BENCHES := compare primitives queues pools
+
+# What these are measured against and is not in the system: built where it can be, and else its column stays empty. OpenMP comes
+# with gcc, and not always with another compiler.
+PEERS := $(if $(shell command -v gcc),openmp) \
+         $(if $(wildcard /usr/include/boost/interprocess/ipc/message_queue.hpp),$(if $(shell command -v $(CXX)),boost_queue.so))
 
 # The calls that tests/test_faults.c makes fail: the linker sends each one to the suite's own __wrap_NAME.
 WRAP := fork malloc mmap pidfd_open ppoll pthread_attr_init pthread_create recvmsg sendmsg socketpair waitid waitpid
+# The same for tests/test_pool_limits.c.
+WRAP_POOL := calloc eventfd fork malloc mmap pidfd_open pthread_create realloc recvmsg sendmsg socketpair strdup
 
-# The calls of the library that tests/scheduler.c and tests/scheduled_pool.c answer in its place.
-SCHEDULED_CALLS := clock_gettime sched_getcpu
+# The calls that tests/scheduler.c and tests/schedule_processes.c answer where threads run by a schedule.
+SCHEDULED_CALLS := at_lock_release at_process_exitcode at_process_join at_process_kill at_process_pid at_process_sentinel \
+                   at_process_start check_fork_policy clock_gettime count_other_threads eventfd_write futex_wait futex_wake \
+                   pause pool_block_give pool_block_take ppoll pthread_create pthread_join sched_getcpu zygote_ensure \
+                   zygote_free zygote_new
 
 # How it is built -------------------------------------------------------------------------------------------------
 
@@ -81,6 +91,7 @@ LIBRARY         := $(BUILD)/libatelier.a
 SHARED_LIBRARY  := $(BUILD)/libatelier.so
 LAB_PROGRAMS    := $(LAB_SOURCES:%.c=$(BUILD)/%)
 BENCH_PROGRAMS  := $(patsubst %.c,$(BUILD)/%,$(wildcard $(BENCHES:%=bench/%.c)))
+BENCH_PEERS     := $(PEERS:%=$(BUILD)/bench/peers/%)
 BENCH_OBJECTS   := $(filter-out $(BENCH_PROGRAMS:%=%.o),$(BENCH_SOURCES:%.c=$(BUILD)/%.o))
 TEST_OBJECTS    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/test_% tests/schedule%,$(TEST_SOURCES)))
 HOOKED_LIBRARY  := $(BUILD)/hooked/libatelier.a
@@ -91,7 +102,7 @@ TEST_PROGRAMS   := $(if $(CHECK_LIBS),$(patsubst %.c,$(BUILD)/%,$(wildcard tests
 
 ## make                          builds everything that can be built
 .PHONY: all
-all: $(LIBRARY) $(SHARED_LIBRARY) $(LAB_PROGRAMS) $(BENCH_PROGRAMS) $(TEST_PROGRAMS)
+all: $(LIBRARY) $(SHARED_LIBRARY) $(LAB_PROGRAMS) $(BENCH_PROGRAMS) $(BENCH_PEERS) $(TEST_PROGRAMS)
 ifeq ($(CHECK_LIBS),)
 	@echo 'off: the tests, for want of check and pkg-config (./setup test installs them)'
 endif
@@ -148,11 +159,20 @@ $(LAB_PROGRAMS) $(BENCH_PROGRAMS) $(filter-out $(HOOKED_PROGRAMS),$(TEST_PROGRAM
 	$(call say,LD,$@)
 	$(quiet)$(CC) $(LINK) $(WRAPPED) -o $@ $(filter %.o,$^) $(LIBRARY) $(LIBS)
 
-$(BENCH_PROGRAMS): LIBS := -lm
+$(BENCH_PROGRAMS): LIBS := -lm -ldl -lrt
 $(BENCH_PROGRAMS): $(BENCH_OBJECTS)
+$(BUILD)/bench/peers/openmp: bench/peers/openmp.c bench/busy.h bench/measure.h $(BUILD)/flags
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(quiet)gcc -std=gnu17 -O2 -g -fopenmp $(WARNINGS) -D_GNU_SOURCE -o $@ $<
+$(BUILD)/bench/peers/boost_queue.so: bench/peers/boost_queue.cc $(BUILD)/flags
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(quiet)$(CXX) -std=c++17 -O2 -g -pthread $(WARNINGS) -fPIC -shared -o $@ $< -lrt
 $(TEST_PROGRAMS): LIBS := $(CHECK_LIBS) -lm
 $(TEST_PROGRAMS): $(TEST_OBJECTS)
 $(BUILD)/tests/test_faults: WRAPPED := $(WRAP:%=-Wl,--wrap=%)
+$(BUILD)/tests/test_pool_limits: WRAPPED := $(WRAP_POOL:%=-Wl,--wrap=%)
 
 -include $(SOURCES:%.c=$(BUILD)/%.d) $(LIBRARY_SOURCES:%.c=$(BUILD)/hooked/%.d)
 
@@ -182,7 +202,7 @@ labs: $(LAB_PROGRAMS)
 export ARGS
 
 .PHONY: demo
-demo: $(LAB_PROGRAMS) $(BENCH_PROGRAMS)
+demo: $(LAB_PROGRAMS) $(BENCH_PROGRAMS) $(BENCH_PEERS)
 	@touch $(BUILD)/demo
 	@labs/run demo $(LAB_PROGRAMS)
 	@BUILD=$(BUILD) QUICK=1 bench/run
@@ -211,7 +231,7 @@ endif
 ##   make bench                  measures this machine, into results/; QUICK=1: in a minute
 ##   make plots                  draws every chart whose data is there
 .PHONY: bench plots
-bench: $(BENCH_PROGRAMS)
+bench: $(BENCH_PROGRAMS) $(BENCH_PEERS)
 	@BUILD=$(BUILD) QUICK=$(QUICK) bench/run
 plots:
 	@bench/plot
@@ -223,7 +243,7 @@ plots:
 ##   make compile_commands.json  for editors
 ##   make install                PREFIX=/usr/local and DESTDIR= say where
 ##   make clean                  removes all that was built
-FORMATTED = $(wildcard labs/*/*.[ch] bench/*.[ch] tests/*.[ch])
+FORMATTED = $(wildcard labs/*/*.[ch] bench/*.[ch] bench/peers/*.c* tests/*.[ch])
 
 .PHONY: doctor format format-check
 doctor:

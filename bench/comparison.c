@@ -1,13 +1,15 @@
-/* comparison.c: measures one operation by us, by the floor and by Python, in turn. */
+/* comparison.c: measures one operation by us, by the floor and by its peers, in turn. */
 #include "comparison.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "console.h"
 
-enum { MOST_ROUNDS = 1000, BATCH_MOST = 64 };
+enum { MOST_ROUNDS = 1000 };
 
-const char *const role_names[ROLES] = {"ours", "floor", "python"};
+const char *const role_names[ROLES] = {"ours", "floor", "python", "executor", "openmp", "boost", "pipe", "mqueue"};
+const char *const role_titles[ROLES] = {"ours", "floor", "Python", "executor", "OpenMP", "Boost", "pipe", "POSIX mq"};
 
 /* One batch of one subject; the median of the batch, 0 when there was none. */
 static double take_batch(struct comparison *comparison, size_t role, struct peer *peer, bool keep) {
@@ -34,35 +36,39 @@ static void keep_ratio(struct samples *ratios, double above, double below) {
         samples_add(ratios, above / below);
 }
 
-/* The peers that stand ready for this comparison: its own Python, and those that run already. */
-static void start_peers(struct comparison *comparison, const struct setting *setting, struct peer *python,
-                        struct peer *peers[ROLES]) {
-    for (size_t role = 0; role < ROLES; role++) {
-        struct subject *subject = &comparison->subjects[role];
-        peers[role] = subject->peer;
-        if (subject->script != NULL && setting->python) {
-            char path[4096];
-            snprintf(path, sizeof path, "%s/%s", setting->peers, subject->script);
-            char *argv[] = {(char[]){"python3"},
-                            (char[]){"-B"},
-                            path,
-                            (char *)(uintptr_t)subject->argument,
-                            (char *)(uintptr_t)subject->second_argument,
-                            NULL};
-            if (peer_spawn(python, subject->name, argv))
-                peers[role] = python;
-        }
+/* Starts the subject's program, a script or one that was built, as a peer; false when it cannot be. */
+static bool start_peer(struct peer *peer, const struct subject *subject, const struct setting *setting) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", subject->script != NULL ? setting->peers : setting->programs,
+             subject->script != NULL ? subject->script : subject->program);
+    if (subject->script != NULL && !setting->python)
+        return false; /* which was said when the program began */
+    if (subject->program != NULL && access(path, X_OK) != 0) {
+        static bool said;
+        if (!said)
+            note("bench: no %s: the column of %s stays empty; make builds it, with gcc", path, subject->name);
+        said = true;
+        return false;
     }
+    char *argv[3 + MOST_ARGUMENTS + 1] = {(char[]){"python3"}, (char[]){"-B"}, path};
+    for (size_t i = 0; i < MOST_ARGUMENTS; i++)
+        argv[3 + i] = (char *)(uintptr_t)subject->arguments[i];
+    return peer_spawn(peer, subject->name, subject->script != NULL ? argv : argv + 2);
 }
 
 void comparison_run(struct comparison *comparison, const struct setting *setting, double seconds_left_after) {
     if (interrupted() || (comparison->before != NULL && !comparison->before()))
         return;
-    struct peer python = {0};
-    struct peer *peers[ROLES];
-    progress(comparison->title, setting->seconds + seconds_left_after);
-    start_peers(comparison, setting, &python, peers);
+    struct peer started[ROLES] = {0};
+    struct peer *peers[ROLES] = {0};
     bool there[ROLES];
+    progress(comparison->title, setting->seconds + seconds_left_after);
+    for (size_t role = 0; role < ROLES; role++) {
+        struct subject *subject = &comparison->subjects[role];
+        peers[role] = subject->peer;
+        if ((subject->script != NULL || subject->program != NULL) && start_peer(&started[role], subject, setting))
+            peers[role] = &started[role];
+    }
     for (size_t role = 0; role < ROLES; role++) { /* the first batch warms up and shows who is there */
         bool can = comparison->subjects[role].take != NULL || peers[role] != NULL;
         there[role] = can && take_batch(comparison, role, peers[role], false) > 0;
@@ -74,7 +80,9 @@ void comparison_run(struct comparison *comparison, const struct setting *setting
             break;
         progress(comparison->title, (spent < setting->seconds ? setting->seconds - spent : 0) + seconds_left_after);
         double medians[ROLES] = {0};
-        size_t order[ROLES] = {OURS, FLOOR, PYTHON};
+        size_t order[ROLES];
+        for (size_t role = 0; role < ROLES; role++)
+            order[role] = role;
         shuffle(setting->dice, order, ROLES);
         for (size_t i = 0; i < ROLES; i++) {
             size_t role = order[i];
@@ -83,10 +91,13 @@ void comparison_run(struct comparison *comparison, const struct setting *setting
             there[role] = medians[role] > 0; /* a peer that has failed once is not asked again */
         }
         keep_ratio(&comparison->ratios[FLOOR], medians[OURS], medians[FLOOR]);
-        keep_ratio(&comparison->ratios[PYTHON], medians[PYTHON], medians[OURS]);
+        for (size_t role = FIRST_PEER; role < ROLES; role++)
+            keep_ratio(&comparison->ratios[role], medians[role], medians[OURS]);
     }
-    memcpy(comparison->lost, python.lost, sizeof comparison->lost);
-    peer_stop(&python);
+    for (size_t role = 0; role < ROLES; role++) {
+        memcpy(comparison->lost[role], started[role].lost, sizeof comparison->lost[role]);
+        peer_stop(&started[role]);
+    }
     if (comparison->after != NULL)
         comparison->after();
     comparison->measured = comparison->ns[OURS].count > 0;

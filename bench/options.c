@@ -13,19 +13,20 @@
 #include "measure.h"
 
 static void usage(FILE *stream, const char *program, const char *what) {
-    fprintf(stream,
-            "usage: %s [OPTION...]\n"
-            "%s\n\n"
-            "  --quick           fewer and smaller cases, in some seconds\n"
-            "  --seconds N       the time that measuring may take\n"
-            "  --seed N          the seed of the order of measurements (printed by each run)\n"
-            "  --workers N       the most workers to measure (default: all usable cores)\n"
-            "  --output PREFIX   write PREFIX-NAME.csv; without it only the terminal gets results\n"
-            "  --only NAME       primitives: only rows whose name in the files begins so: lock, thread, zygote...\n"
-            "  --peers FOLDER    where the peers' programs are (default: bench/peers)\n"
-            "  --describe        only print what this build and this machine are, for the record\n"
-            "  --help            this text\n",
-            program, what);
+    fprintf(
+        stream,
+        "usage: %s [OPTION...]\n"
+        "%s\n\n"
+        "  --quick           fewer and smaller cases, in some seconds\n"
+        "  --seconds N       the time that measuring may take\n"
+        "  --seed N          the seed of the order of measurements (printed by each run)\n"
+        "  --workers N       the most workers to measure (default: all usable cores)\n"
+        "  --output PREFIX   write PREFIX-NAME.csv; without it only the terminal gets results\n"
+        "  --only NAME       not compare: only rows whose name in the files begins so: lock, queue_64, pool_map...\n"
+        "  --peers FOLDER    where the peers' programs are (default: bench/peers)\n"
+        "  --describe        only print what this build and this machine are, for the record\n"
+        "  --help            this text\n",
+        program, what);
 }
 
 /* A number of at least `least`, or the end of the program. */

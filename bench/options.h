@@ -12,7 +12,7 @@ struct options {
     uint64_t seed;      /* --seed N: of the shuffled orders; without it, the time of day */
     size_t workers;     /* --workers N: the most workers to measure; without it, all usable cores */
     const char *output; /* --output PREFIX: data goes to PREFIX-NAME.csv; NULL: only to the terminal */
-    const char *only;   /* --only NAME: the rows whose name begins so; NULL: all (primitives) */
+    const char *only;   /* --only NAME: the rows whose name begins so; NULL: all (compare has none) */
     const char *peers;  /* --peers FOLDER: where the peers' programs are */
 };
 

@@ -66,6 +66,7 @@ bool peer_spawn(struct peer *peer, const char *name, char *const argv[]) {
         close(peer->answers);
         return false;
     }
+    peer->group = true;
     return true;
 }
 
@@ -180,8 +181,9 @@ void peer_stop(struct peer *peer) {
         return;
     close(peer->requests);
     close(peer->answers);
-    /* It ends by itself, unless it hangs; what it measures next is of no use to anybody. */
-    kill(peer->pid, SIGTERM);
+    /* It ends by itself, unless it hangs; what it measures next is of no use to anybody. With it go its children. */
+    if (kill(peer->group ? -peer->pid : peer->pid, SIGTERM) != 0)
+        kill(peer->pid, SIGTERM);
     while (waitpid(peer->pid, NULL, 0) < 0 && errno == EINTR) {
     }
     peer->pid = 0;

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+enum { BATCH_MOST = 64 }; /* samples that a subject takes at most when it is its turn */
+
 /* One sample: ns per operation; share is 0 where no workers compete. */
 struct observation {
     double ns, share;
@@ -21,6 +23,7 @@ struct observation {
 struct peer {
     const char *name;
     pid_t pid;
+    bool group;            /* whether it leads a process group, of its own children */
     int requests, answers; /* pipes */
     char lost[80];         /* what it said after "lost:" */
 };

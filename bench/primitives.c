@@ -5,14 +5,10 @@
  * ratios are taken within a turn. Python's side is programs in bench/peers that run beside this one and measure
  * themselves when it is their turn (peer.h). No timing fails the run; a wrong result does.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "atelier.h"
 #include "comparison.h"
 #include "console.h"
 #include "options.h"
-#include "output.h"
 #include "subjects.h"
 
 /* Forked while this process is small, and asked for the floor when it no longer is. */
@@ -24,18 +20,18 @@ static struct comparison comparisons[] = {
         .title = "lock pair",
         .subjects = {{.name = "at_lock", .take = lock_ours},
                      {.name = "pthread_mutex", .take = lock_floor},
-                     {.name = "threading.Lock", .script = "lock.py", .argument = "lock"}},
+                     {.name = "threading.Lock", .script = "lock.py", .arguments = {"lock"}}},
         .before = locks_ready,
         .after = locks_done,
         .batch = 3,
-        .reach_ratio = 1.0,
+        .reaches = {REACH(MOST_TO_FLOOR, 1.0)},
     },
     {
         .name = "rlock",
         .title = "recursive lock pair",
         .subjects = {{.name = "at_rlock", .take = rlock_ours},
                      {.name = "pthread_mutex recursive", .take = rlock_floor},
-                     {.name = "threading.RLock", .script = "lock.py", .argument = "rlock"}},
+                     {.name = "threading.RLock", .script = "lock.py", .arguments = {"rlock"}}},
         .before = locks_ready,
         .after = locks_done,
         .batch = 3,
@@ -45,7 +41,7 @@ static struct comparison comparisons[] = {
         .title = "process lock pair",
         .subjects = {{.name = "at_process_lock", .take = process_lock_ours},
                      {.name = "pthread_mutex pshared robust", .take = process_lock_floor},
-                     {.name = "multiprocessing.Lock", .script = "lock.py", .argument = "process_lock"}},
+                     {.name = "multiprocessing.Lock", .script = "lock.py", .arguments = {"process_lock"}}},
         .before = locks_ready,
         .after = locks_done,
         .batch = 3,
@@ -55,57 +51,57 @@ static struct comparison comparisons[] = {
         .title = "lock pair, 2 threads contend",
         .subjects = {{.name = "at_lock", .take = contention_ours},
                      {.name = "pthread_mutex", .take = contention_floor},
-                     {.name = "threading.Lock", .script = "lock.py", .argument = "contended", .second_argument = "2"}},
+                     {.name = "threading.Lock", .script = "lock.py", .arguments = {"contended", "2"}}},
         .before = two_contend,
         .batch = 1,
         .least_rounds = 15,
-        .reach_ratio = 1.0,
+        .reaches = {REACH(MOST_TO_FLOOR, 1.0)},
     },
     {
         .name = "lock_all_cores",
         .title = "lock pair, all cores contend",
         .subjects = {{.name = "at_lock", .take = contention_ours},
                      {.name = "pthread_mutex", .take = contention_floor},
-                     {.name = "threading.Lock", .script = "lock.py", .argument = "contended", .second_argument = "0"}},
+                     {.name = "threading.Lock", .script = "lock.py", .arguments = {"contended", "0"}}},
         .before = all_cores_contend,
         .batch = 1,
         .least_rounds = 15,
-        .reach_ratio = 1.0,
+        .reaches = {REACH(MOST_TO_FLOOR, 1.0)},
     },
     {
         .name = "recovery",
         .title = "killed holder's lock handed on",
         .subjects = {{.name = "at_process_lock", .take = recovery_ours},
                      {.name = "pthread_mutex robust", .take = recovery_floor},
-                     {.name = "multiprocessing.Lock", .script = "lock.py", .argument = "recovery"}},
+                     {.name = "multiprocessing.Lock", .script = "lock.py", .arguments = {"recovery"}}},
         .batch = 5,
         .least_rounds = 40, /* 200 samples, so that p99 means something */
-        .reach_p99_ns = 1e6,
+        .reaches = {REACH(MOST_P99_NS, 1e6)},
     },
     {
         .name = "thread",
         .title = "thread start+join",
         .subjects = {{.name = "at_thread", .take = thread_ours},
                      {.name = "pthread_create+join", .take = thread_floor},
-                     {.name = "threading.Thread", .script = "start.py", .argument = "thread"}},
+                     {.name = "threading.Thread", .script = "start.py", .arguments = {"thread"}}},
         .batch = 10,
-        .reach_ratio = 1.1,
+        .reaches = {REACH(MOST_TO_FLOOR, 1.1)},
     },
     {
         .name = "process",
         .title = "process start+join",
         .subjects = {{.name = "at_process by fork", .take = fork_ours},
                      {.name = "fork+_exit+waitpid", .take = fork_floor},
-                     {.name = "multiprocessing fork", .script = "start.py", .argument = "fork"}},
+                     {.name = "multiprocessing fork", .script = "start.py", .arguments = {"fork"}}},
         .batch = 5,
-        .reach_ratio = 1.15,
+        .reaches = {REACH(MOST_TO_FLOOR, 1.15)},
     },
     {
         .name = "zygote",
         .title = "process start+join, by zygote",
         .subjects = {{.name = "at_process by zygote", .take = zygote_ours},
                      {.name = "fork+_exit+waitpid", .take = fork_floor},
-                     {.name = "multiprocessing forkserver", .script = "start.py", .argument = "forkserver"}},
+                     {.name = "multiprocessing forkserver", .script = "start.py", .arguments = {"forkserver"}}},
         .batch = 3,
     },
     {
@@ -113,10 +109,7 @@ static struct comparison comparisons[] = {
         .title = "process start+join, 1 GiB",
         .subjects = {{.name = "at_process by fork", .take = fork_ours},
                      {.name = "fork+_exit+waitpid at 1 GiB", .take = fork_floor},
-                     {.name = "multiprocessing fork at 1 GiB",
-                      .script = "start.py",
-                      .argument = "fork",
-                      .second_argument = "1024"}},
+                     {.name = "multiprocessing fork at 1 GiB", .script = "start.py", .arguments = {"fork", "1024"}}},
         .before = grow_by_a_gibibyte,
         .batch = 1,
         .least_rounds = 6,
@@ -128,55 +121,25 @@ static struct comparison comparisons[] = {
                      {.name = "fork+_exit+waitpid small", .peer = &small_process},
                      {.name = "multiprocessing fork at 1 GiB",
                       .script = "start.py",
-                      .argument = "fork",
-                      .second_argument = "1024",
+                      .arguments = {"fork", "1024"},
                       .batch = 1}},
         .before = grow_by_a_gibibyte,
         .batch = 3,
         .least_rounds = 10,
-        .reach_ratio = 3,
+        .reaches = {REACH(MOST_TO_FLOOR, 3)},
     },
 };
-
-enum { COMPARISONS = sizeof comparisons / sizeof comparisons[0] };
-
-/* Whether there is a Python 3; asked once, so that its absence is said once. */
-static bool python_is_there(void) {
-    bool there = system("python3 -c 'import sys; sys.exit(sys.version_info < (3, 7))' 2>/dev/null") == 0;
-    if (!there && !interrupted())
-        note("bench: no Python 3.7 or newer (python3): its column stays empty; on Debian: apt install python3");
-    return there;
-}
 
 int main(int argc, char *argv[]) {
     struct options options =
         options_read(argc, argv, "Times locks, threads and processes against the system's floor and against Python 3.");
-    struct dice dice = {options.seed};
     /* First, while this process is small and has one thread. */
     if (!peer_fork(&small_process, "the small process", fork_once))
         return 1;
     at_check(at_zygote_start());
     catch_interrupts();
     double seconds = options.seconds > 0 ? options.seconds : options.quick ? 7 : 90;
-    struct setting setting = {
-        .peers = options.peers, .python = python_is_there(), .seconds = seconds / COMPARISONS, .dice = &dice};
-    if (options.only != NULL)
-        setting.seconds = seconds; /* that one row may have it all */
-    FILE *rows = output_open(options.output, "primitives", comparison_header);
-    FILE *raw = output_open(options.output, "primitives-samples", "primitive,subject,time_ns");
-    for (size_t i = 0; i < COMPARISONS && !interrupted(); i++) {
-        if (options.only != NULL && strncmp(comparisons[i].name, options.only, strlen(options.only)) != 0)
-            continue;
-        comparison_run(&comparisons[i], &setting,
-                       options.only != NULL ? 0 : setting.seconds * (double)(COMPARISONS - 1 - i));
-        comparison_write(&comparisons[i], rows, raw);
-    }
-    progress_clear();
-    output_close(rows);
-    output_close(raw);
-    comparison_table(comparisons, COMPARISONS);
-    for (size_t i = 0; i < COMPARISONS; i++)
-        comparison_free(&comparisons[i]);
+    comparisons_run(comparisons, sizeof comparisons / sizeof comparisons[0], &options, "primitives", seconds);
     peer_stop(&small_process);
     return interrupt_status();
 }

@@ -36,4 +36,23 @@ size_t fork_floor(struct observation *samples, size_t count);
 double fork_once(void); /* for a peer: fork, _exit, waitpid, in ns */
 bool grow_by_a_gibibyte(void);
 
+/* channels.c, floors.c: what carries messages as the plan says (traffic.h). */
+size_t queue_take(struct observation *samples, size_t count);
+size_t ring_take(struct observation *samples, size_t count);
+size_t futex_take(struct observation *samples, size_t count);
+size_t memcpy_take(struct observation *samples, size_t count);
+size_t pipe_take(struct observation *samples, size_t count);
+size_t mqueue_take(struct observation *samples, size_t count);
+size_t boost_take(struct observation *samples, size_t count);
+
+/* pool_subjects.c: tasks as planned (tasks.h), by our pool and by processes with a counter between them. */
+size_t pool_map_single(struct observation *samples, size_t count);
+size_t pool_map_default(struct observation *samples, size_t count);
+size_t pool_apply_async(struct observation *samples, size_t count);
+size_t pool_apply_hot(struct observation *samples, size_t count);
+size_t pool_apply_asleep(struct observation *samples, size_t count);
+size_t tasks_counted_out(struct observation *samples, size_t count);
+size_t tasks_counted_out_in_chunks(struct observation *samples, size_t count);
+void pool_done(void);
+
 #endif

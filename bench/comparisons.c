@@ -1,0 +1,68 @@
+/* comparisons.c: all the rows of a table: who is there to be measured, the time that each gets, the files. */
+#include <libgen.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "comparison.h"
+#include "console.h"
+#include "output.h"
+
+/* Whether there is a Python 3; asked once, so that its absence is said once. */
+static bool python_is_there(void) {
+    int status = system("python3 -c 'import sys; sys.exit(sys.version_info < (3, 7))' 2>/dev/null");
+    /* Meanwhile this process ignores Ctrl-C; that it came is seen in how the other ended. */
+    if ((WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) ||
+        (WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGINT))
+        raise(SIGINT);
+    else if (status != 0)
+        note("bench: no Python 3.7 or newer (python3): its column stays empty; on Debian: apt install python3");
+    return status == 0;
+}
+
+/* BUILD/bench/peers, beside this program. */
+static const char *built_peers(void) {
+    static char path[4096];
+    char self[4000] = "";
+    if (readlink("/proc/self/exe", self, sizeof self - 1) < 0)
+        return "build/bench/peers";
+    snprintf(path, sizeof path, "%s/peers", dirname(self));
+    return path;
+}
+
+static bool chosen(const struct comparison *comparison, const struct options *options) {
+    if (options->only != NULL)
+        return strncmp(comparison->name, options->only, strlen(options->only)) == 0;
+    return !(options->quick && comparison->only_in_files);
+}
+
+void comparisons_run(struct comparison *comparisons, size_t count, const struct options *options, const char *name,
+                     double seconds) {
+    struct dice dice = {options->seed};
+    size_t left = 0;
+    for (size_t i = 0; i < count; i++)
+        left += chosen(&comparisons[i], options);
+    struct setting setting = {.peers = options->peers,
+                              .programs = built_peers(),
+                              .python = python_is_there(),
+                              .seconds = seconds / (double)(left > 0 ? left : 1),
+                              .dice = &dice};
+    char samples_name[TEXT_SIZE];
+    snprintf(samples_name, sizeof samples_name, "%s-samples", name);
+    FILE *rows = output_open(options->output, name, comparison_header);
+    FILE *raw = output_open(options->output, samples_name, "primitive,subject,time_ns");
+    for (size_t i = 0; i < count && !interrupted(); i++) {
+        if (chosen(&comparisons[i], options)) {
+            comparison_run(&comparisons[i], &setting, setting.seconds * (double)--left);
+            comparison_write(&comparisons[i], rows, raw);
+        }
+    }
+    progress_clear();
+    output_close(rows);
+    output_close(raw);
+    comparison_table(comparisons, count);
+    for (size_t i = 0; i < count; i++)
+        comparison_free(&comparisons[i]);
+}
