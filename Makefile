@@ -108,9 +108,10 @@ ifeq ($(CHECK_LIBS),)
 endif
 
 # Rewritten only when it says something new, and then everything is built again.
+flags = $(CC) $(COMPILE) / $(LINK) $(WRAP) $(SCHEDULED_CALLS)
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(COMPILE) / $(LINK) $(WRAP) $(SCHEDULED_CALLS)' | cmp -s - $@ || echo '$(CC) $(COMPILE) / $(LINK) $(WRAP) $(SCHEDULED_CALLS)' >$@
+	@echo '$(flags)' | cmp -s - $@ || echo '$(flags)' >$@
 .PHONY: FORCE
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
