@@ -23,7 +23,7 @@
 
 /*
  * Runs the scenario under the seeds 1 to `count`, on all cores; fails the running test with the first that fails.
- * AT_SEEDS=N runs so many instead.
+ * AT_SEEDS=N runs so many instead; with CK_FORK=no, since otherwise Check ends a test after half a minute.
  */
 void schedule_seeds(long count, void (*scenario)(void));
 
