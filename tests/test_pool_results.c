@@ -272,9 +272,9 @@ START_TEST(callbacks_may_submit_but_not_wait) {
     ok(at_pool_apply_async(seen.pool, AT_JOB(pass_gate, first_numbers, 1), &seen.result)); /* not before the end */
     ok(at_pool_apply_async(seen.pool, AT_JOB(square, first_numbers, 1, .callback = try_to_wait), NULL));
     ok(at_result_wait(seen.result, BOUND));
+    ok(at_pool_join(seen.pool, BOUND)); /* before the callbacks are over, they look at the result */
     at_result_free(seen.result);
     seen.result = NULL;
-    ok(at_pool_join(seen.pool, BOUND));
     ck_assert_int_eq(seen.sum, 16);
     at_pool_free(seen.pool);
 }

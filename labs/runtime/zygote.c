@@ -55,12 +55,14 @@ struct answer {
     int value; /* pid or status */
 };
 
+/*
+ * One start at a time, of all zygotes: none is forked while the ends of another's socket lie open here, since it would
+ * keep them. Whoever forks waits for the lock of all children (children.c), whose holder may want a zygote's own lock,
+ * to ask for a status: so that one is not held at a fork.
+ */
+static struct at_lock starting;
+
 struct zygote {
-    /*
-     * One start at a time. Whoever forks waits for the lock of all children (children.c), whose holder may want the
-     * lock below, to ask for a status: so that one is not held at a fork.
-     */
-    struct at_lock starting;
     struct at_lock lock; /* one conversation at a time; guards all below */
     int socket;          /* the parent's end; -1 without a zygote */
     struct launched process;
@@ -276,7 +278,7 @@ void at_zygote_stop(void) {
 
 int zygote_ensure(struct zygote *zygote, const char *name, bool only_alone) {
     int error = 0;
-    lock_take(&zygote->starting);
+    lock_take(&starting);
     lock_take(&zygote->lock);
     bool alive = lives(zygote);
     if (!alive)
@@ -284,7 +286,7 @@ int zygote_ensure(struct zygote *zygote, const char *name, bool only_alone) {
     at_lock_release(&zygote->lock);
     if (!alive)
         error = only_alone && count_other_threads() > 0 ? AT_ETHREADS : start(zygote, name);
-    at_lock_release(&zygote->starting);
+    at_lock_release(&starting);
     return error;
 }
 
@@ -385,7 +387,6 @@ static void after_fork_in_parent(void) {
 
 /* Children of either process must hold no end, or the other would never see it close. */
 static void forget(struct zygote *zygote) {
-    lock_reset(&zygote->starting);
     lock_reset(&zygote->lock);
     if (zygote->socket >= 0) {
         close(zygote->socket);
@@ -396,6 +397,7 @@ static void forget(struct zygote *zygote) {
 
 static void after_fork_in_child(void) {
     struct zygote *zygote;
+    lock_reset(&starting);
     forget(&common);
     LIST_FOREACH(zygote, &zygotes.list, listed)
     forget(zygote);
