@@ -80,7 +80,8 @@ static const struct check quick[] = {
 };
 
 static const struct check deep[] = {
-    {"two and two, one dies", "-DDEATHS=1", NULL, false},
+    {"one and two, two die", "-DPRODUCERS=1 -DMESSAGES=3 -DDEATHS=2", NULL, false},
+    {"two and one, two die", "-DCONSUMERS=1 -DCAPACITY=1 -DDEATHS=2", NULL, false},
     {"two and two, two die", "-DMESSAGES=1 -DCAPACITY=1 -DDEATHS=2", NULL, false},
     {"two and two, one gives up", NO_HELP "-DMESSAGES=1 -DCAPACITY=1 -DGIVE_UPS=1", NULL, false},
     {"two producers restart, one dies", RESTARTS "-DCONSUMERS=1 -DLARGE=2 -DDEATHS=1", NULL, false},

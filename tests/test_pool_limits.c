@@ -312,8 +312,7 @@ START_TEST(pending_tasks_are_limited) {
     pid_t pids[2];
     int posted = 0, error;
     await(at_pool_workers(pool, pids, 2) == 2);
-    kill(pids[0], SIGSTOP);
-    kill(pids[1], SIGSTOP);
+    require(kill(pids[0], SIGSTOP) == 0 && kill(pids[1], SIGSTOP) == 0);
     while ((error = at_apply_async(pool, count_task, 0, NULL)) == 0)
         posted++;
     ck_assert_int_eq(error, AT_EFULL);

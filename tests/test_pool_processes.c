@@ -158,11 +158,8 @@ START_TEST(nurseries_of_several_pools_are_killed_at_once) {
         for (int i = 0; i < 4; i++)
             do_a_map(pools[i], 1);
     }
-    for (int i = 0; i < 4; i++) {
-        double begin = at_now();
+    for (int i = 0; i < 4; i++)
         close_and_free(pools[i]);
-        ck_assert_double_lt(at_now() - begin, 5);
-    }
 }
 END_TEST
 

@@ -33,8 +33,7 @@ static int kill_workers(void *arg) {
     while (storming) {
         pid_t pids[8];
         int alive = at_pool_workers(storm_pool, pids, 8);
-        if (alive > 0 && kill(pids[rand_r(seed) % alive], SIGKILL) == 0)
-            killed++;
+        killed += alive > 0 && kill(pids[rand_r(seed) % alive], SIGKILL) == 0;
         nap();
     }
     return 0;
@@ -350,8 +349,7 @@ static int use_while_scribbled(struct garbage garbage) {
         if (i % 2 == 0)
             at_result_free(results[i]);
     }
-    error = at_pool_workers(pool, NULL, 0);
-    error = at_pool_failure(pool, &failure);
+    error = at_pool_workers(pool, NULL, 0) + at_pool_failure(pool, &failure);
     if (garbage.seed % 2 == 0 && at_pool_close(pool) == 0)
         error = at_pool_join(pool, PATIENCE / 2);
     at_pool_free(pool);

@@ -1,9 +1,9 @@
 /*
  * queue.pml: a model of the queue between processes, for spin, in which any participant may die at any step.
  *
- * It follows labs/runtime/queue.c, queue_ring.c, queue_descriptor.c and event.c, names included; docs/queue.md explains
- * what they do, what is asserted here, and what is not covered. tests/test_model.c runs it in several configurations,
- * and with mistakes put in on purpose (MUTANT_...), each of which spin must find.
+ * It follows labs/runtime/queue.c, queue_get.c, queue_ring.c, queue_descriptor.c and event.c, names included;
+ * docs/queue.md explains what they do, what is asserted here, and what is not covered. tests/test_model.c runs it in
+ * several configurations, and with mistakes put in on purpose (MUTANT_...), each of which spin must find.
  *
  * An `atomic` is one step: at one moment only it touches what others may touch at the same time. What a lock guards is
  * touched by its holder alone, so it may be in the same step, but for a death: therefore POINT stands between any two
@@ -46,7 +46,7 @@
 #define GIVE_UPS 0 /* calls whose time is up before they are done, at the most */
 #endif
 #ifndef CLOSE_EARLY
-#define CLOSE_EARLY 0 /* 1: close is called at any time, not when all producers, or all consumers, have finished */
+#define CLOSE_EARLY 0 /* 1: close is called at any time; 0: when nobody can do anything else */
 #endif
 #ifndef CLOSE_UNLOCKED
 #define CLOSE_UNLOCKED 0 /* 1: close may lose its patience */
