@@ -44,6 +44,8 @@ static const struct check quick[] = {
     {"closed at any time, with a poller", ONE_POLLER "-DDEATHS=1 -DCLOSE_EARLY=1 -DCLOSE_UNLOCKED=1", NULL, false},
 
     {"nobody goes round in circles", "-DPRODUCERS=1 -DCONSUMERS=1 -DPOLLERS=1 -DDEATHS=1", NULL, true},
+    {"nor does a poller while somebody closes without the lock",
+     ONE_POLLER "-DDEATHS=0 -DCLOSE_EARLY=1 -DCLOSE_UNLOCKED=1", NULL, true},
     {"nor do producers that pass room on", NO_HELP TWO_SIZES "-DCONSUMERS=1 -DTAKES=2", NULL, true},
 
     /* What the bounded sleep is for, and what it has to help out with besides. */

@@ -368,7 +368,6 @@ static void scribble_over(enum target target, int seeds) {
             struct rlimit limit = {.rlim_cur = (rlim_t)1 << 32, .rlim_max = RLIM_INFINITY};
             if (!UNDER_ASAN && !UNDER_TSAN)
                 setrlimit(RLIMIT_AS, &limit); /* a wild worker is not to fill all memory */
-            close_range(3, ~0u, 0);           /* a worker may take any number for that of the supervisor's descriptor */
             alarm((unsigned)BOUND + 5);
             _exit(use_while_scribbled(garbage));
         }

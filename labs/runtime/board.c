@@ -18,11 +18,10 @@ size_t board_size(unsigned workers) {
     return sizeof(struct board) + workers * sizeof(struct board_worker);
 }
 
-void board_init(struct board *board, unsigned workers, int supervisor) {
+void board_init(struct board *board, unsigned workers) {
     cpu_set_t cores;
     board->workers = workers;
     board->may_spin = sched_getaffinity(0, sizeof cores, &cores) != 0 || CPU_COUNT(&cores) > 1;
-    board->supervisor = supervisor;
     for (unsigned worker = 0; worker < workers; worker++)
         board_clear_worker(board, worker);
 }
@@ -40,8 +39,9 @@ static inline unsigned count_sets(struct board *board) {
     return (count_workers(board) + 63) / 64;
 }
 
-void board_tell(struct board *board) {
-    eventfd_write(board->supervisor, 1); /* it fails only when 2^64 - 2 have not been read */
+/* Tells the supervisor to look. */
+static void tell(int told) {
+    eventfd_write(told, 1); /* it fails only when 2^64 - 2 have not been read */
 }
 
 /* ---- sets of workers */
@@ -255,7 +255,7 @@ void board_done(struct board *board, unsigned worker, const struct claim *claim)
         board_ring(job); /* whoever dies before this, the supervisor rings for */
     }
     if (last_ones && (job->flags & JOB_TOLD) != 0)
-        board_tell(board);
+        tell(claim->told);
 }
 
 static bool is_something(struct board *board) {
@@ -274,7 +274,7 @@ static bool spin(struct board *board) {
     return false;
 }
 
-bool board_idle(struct board *board, unsigned worker, bool spins) {
+bool board_idle(struct board *board, unsigned worker, int told, bool spins) {
     struct board_worker *me = &board->worker[worker];
     struct deadline look_again;
     bool found = false;
@@ -295,7 +295,7 @@ bool board_idle(struct board *board, unsigned worker, bool spins) {
     POINT("board.idle.listed");
     if (!is_something(board)) {
         if (shared_load(&board->draining, memory_order_relaxed) != 0)
-            board_tell(board);
+            tell(told);
         deadline_after(LOOK_AGAIN, NEGATIVE_POLLS, &look_again);
         shared_wait(&me->wake, wake, &look_again);
     }

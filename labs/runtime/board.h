@@ -139,15 +139,14 @@ struct board {
     _Alignas(BOARD_LINE) _Atomic uint64_t spinning[BOARD_SETS]; /* workers that look for work without sleeping */
     _Alignas(BOARD_LINE) _Atomic uint64_t sleeping[BOARD_SETS]; /* workers that sleep and have not been woken */
     _Atomic unsigned workers;
-    bool may_spin;  /* there is more than one core */
-    int supervisor; /* an eventfd by which the supervisor is told */
+    bool may_spin; /* there is more than one core */
     struct board_post posts[BOARD_POSITIONS];
     struct board_worker worker[];
 };
 
 /* Bytes of a board for so many workers. A board starts as zeros, and then is made ready by board_init. */
 size_t board_size(unsigned workers);
-void board_init(struct board *board, unsigned workers, int supervisor);
+void board_init(struct board *board, unsigned workers);
 
 /* ---- for the owner; the pool's lock guards posting */
 
@@ -169,12 +168,10 @@ void board_clear_worker(struct board *board, unsigned worker);
 /* Whether no worker can be looking at this position's job any more. */
 bool board_is_visited(struct board *board, uint64_t position);
 
-/* Tells the supervisor to look. Not for the owner, who must not trust the descriptor that it reads here. */
-void board_tell(struct board *board);
-
 /* ---- for the workers */
 
 struct claim {
+    int told; /* the eventfd by which the supervisor is told to look: not on the board, where anybody may write */
     uint64_t position; /* 1 + the one that it visits; 0: none. Kept from claim to claim */
     struct board_post post;
     struct board_job *job;
@@ -193,6 +190,6 @@ void board_done(struct board *board, unsigned worker, const struct claim *claim)
  * Waits until there may be something to do, or the board is over: true. False when nobody has said so for a while, and
  * it should be looked at whether there is still somebody who could; after that do not spin.
  */
-bool board_idle(struct board *board, unsigned worker, bool spins);
+bool board_idle(struct board *board, unsigned worker, int told, bool spins);
 
 #endif

@@ -99,7 +99,7 @@ static int furnish(at_pool *pool, const at_pool_options *options) {
     int error = pool_memory_map(&pool->memory, pool->workers);
     if (error != 0)
         return error;
-    board_init(pool->memory.board, pool->workers, pool->told);
+    board_init(pool->memory.board, pool->workers);
     pool->may_spin = pool->memory.board->may_spin;
     return 0;
 }

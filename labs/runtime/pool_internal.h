@@ -213,6 +213,7 @@ bool result_await_bell(at_result *result, uint32_t bell, const struct deadline *
 struct worker_arguments {
     struct board *board;
     unsigned worker;
+    int told;
     long maxtasks;
     at_target *initializer;
     void *initarg;

@@ -226,7 +226,7 @@ static bool is_spoilt(at_pool *pool) {
     shared_fence(); /* its partner is in visit(): who took the last of it is seen visiting, or has handed it in */
     if (shared_load(&board->put, memory_order_relaxed) != pool->put || take > pool->put)
         return true;
-    if (board->workers != pool->workers || board->supervisor != pool->told ||
+    if (board->workers != pool->workers ||
         (atomic_load_explicit(&board->over, memory_order_relaxed) != 0) != pool->over)
         return true;
     /* When all that was posted has been taken, and no worker has anything any more, then something must be done. */

@@ -202,7 +202,7 @@ int worker_main(void *pointer) {
     const struct worker_arguments *arguments = pointer;
     struct board *board = arguments->board;
     struct board_worker *me = &board->worker[arguments->worker];
-    struct claim claim = {0};
+    struct claim claim = {.told = arguments->told};
     bool rested = false;
     pid_t parent = getppid();
     if (initialise(me, arguments) != 0)
@@ -217,7 +217,7 @@ int worker_main(void *pointer) {
         } else if (shared_load(&board->over, memory_order_acquire) != 0) {
             break;
         } else {
-            rested = !board_idle(board, arguments->worker, !rested);
+            rested = !board_idle(board, arguments->worker, arguments->told, !rested);
             if (rested && getppid() != parent)
                 break; /* an initializer that has changed its user id has lost the tie to the parent */
         }

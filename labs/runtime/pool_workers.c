@@ -23,6 +23,7 @@ int worker_start(at_pool *pool, unsigned worker) {
     struct worker_arguments arguments = {
         .board = pool->memory.board,
         .worker = worker,
+        .told = pool->told,
         .maxtasks = pool->maxtasks,
         .initializer = pool->initializer,
         .initarg = pool->initarg,

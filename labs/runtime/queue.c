@@ -152,17 +152,18 @@ void at_queue_close(at_queue *queue) {
     struct queue_shared *shared = queue->shared;
     struct deadline deadline;
     deadline_after(PATIENCE_OF_CLOSE, NEGATIVE_POLLS, &deadline);
-    /* The lock keeps others from making the descriptor unreadable between the two steps. */
     bool locked = queue_lock(queue, &shared->producers, &deadline) == 0;
-    descriptor_signal(queue);
-    POINT("queue.close.signalled");
+    if (locked) { /* which keeps others from making the descriptor unreadable before closed is set */
+        descriptor_signal(queue);
+        POINT("queue.close.signalled");
+    }
     /* Release, the partner of is_closed. */
     shared_store(&shared->closed, 1, memory_order_release);
     POINT("queue.close.closed");
     if (locked)
         process_lock_give(&shared->producers);
     else
-        descriptor_signal(queue); /* in case that the first one was read before closed was set */
+        descriptor_signal(queue); /* whoever finds the queue empty after this finds it closed, and leaves it readable */
     event_wake_all(&shared->not_empty);
     event_wake_all(&shared->not_full);
 }

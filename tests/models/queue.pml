@@ -717,7 +717,10 @@ out:
     }
 locked:
 #ifndef MUTANT_CLOSE_NOT_SIGNALLED
-    atomic { POINT; readable = true }
+    if
+    :: producers_lock == _pid -> atomic { POINT; readable = true }
+    :: else
+    fi;
 #endif
     atomic { POINT; closed = true }
     if
