@@ -3,9 +3,7 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
-#include "watch.h"
-
-static at_queue *queue;
+#include "queues.h"
 
 /* What the processes of a test share. */
 static struct {
@@ -14,32 +12,15 @@ static struct {
     _Atomic char seen[1 << 26]; /* how often each one was got */
 } * shared;
 
-static void setup(void) {
-    queue = at_queue_new();
+static void setup_shared(void) {
+    setup();
     shared = at_shared_new(sizeof *shared);
-    ck_assert_ptr_nonnull(queue);
     ck_assert_ptr_nonnull(shared);
 }
 
-static void teardown(void) {
-    at_queue_free(queue);
+static void teardown_shared(void) {
+    teardown();
     at_shared_free((void *)shared);
-}
-
-/* Another one for this test. */
-#define use_queue(...)                                                                                                 \
-    do {                                                                                                               \
-        at_queue_free(queue);                                                                                          \
-        ck_assert_ptr_nonnull(queue = at_queue_new(__VA_ARGS__));                                                      \
-    } while (0)
-
-static int get_number_within(double timeout) {
-    int number, result = at_queue_get_exactly(queue, &number, sizeof number, timeout);
-    return result == 0 ? number : result;
-}
-
-static int put_number_within(int number, double timeout) {
-    return at_queue_put(queue, &number, sizeof number, timeout);
 }
 
 /* From here on the queue is as any other. */
@@ -326,7 +307,7 @@ START_TEST(killed_anywhere_in_a_small_queue) {
 }
 END_TEST
 
-SUITE_WITH("queue_death", setup, teardown, message_of_a_killed_producer_never_comes,
+SUITE_WITH("queue_death", setup_shared, teardown_shared, message_of_a_killed_producer_never_comes,
            message_of_a_killed_consumer_goes_to_another, closed_queue_of_a_killed_producer_says_so,
            stopped_producer_stops_no_clock, stopped_consumer_stops_no_clock, killed_sleepers_take_no_wake_with_them,
            killed_anywhere, killed_anywhere_in_a_small_queue)

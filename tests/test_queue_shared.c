@@ -2,25 +2,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "watch.h"
-
-static at_queue *queue;
-
-static void setup(void) {
-    queue = at_queue_new();
-    ck_assert_ptr_nonnull(queue);
-}
-
-static void teardown(void) {
-    at_queue_free(queue);
-}
-
-/* Another one for this test. */
-#define use_queue(...)                                                                                                 \
-    do {                                                                                                               \
-        at_queue_free(queue);                                                                                          \
-        ck_assert_ptr_nonnull(queue = at_queue_new(__VA_ARGS__));                                                      \
-    } while (0)
+#include "queues.h"
 
 /* ---- many put, many get */
 
