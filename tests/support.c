@@ -78,6 +78,7 @@ struct task {
     char state;
     int parent;
     unsigned flags;
+    long threads; /* of its process */
 };
 
 /* Counts the tasks listed in a folder of /proc that the test wants. */
@@ -97,7 +98,8 @@ static int count_tasks(const char *folder, bool (*wanted)(const struct task *)) 
         line[length] = '\0';
         struct task task = {0};
         const char *name_end = strrchr(line, ')'); /* a name may hold spaces and parentheses */
-        if (name_end && sscanf(name_end, ") %c %d %*d %*d %*d %*d %u", &task.state, &task.parent, &task.flags) == 3)
+        static const char FORMAT[] = ") %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld";
+        if (name_end && sscanf(name_end, FORMAT, &task.state, &task.parent, &task.flags, &task.threads) == 4)
             count += wanted(&task);
     }
     closedir(tasks);
@@ -113,8 +115,9 @@ static bool is_child(const struct task *task) {
     return task->parent == getpid();
 }
 
+/* A main thread that has ended is a zombie, too, while other threads of its process still run: ThreadSanitizer's, say. */
 static bool is_zombie(const struct task *task) {
-    return is_child(task) && task->state == 'Z';
+    return is_child(task) && task->state == 'Z' && task->threads <= 1;
 }
 
 int count_threads(void) {
