@@ -11,7 +11,7 @@
  *   options    designated initialisers; what is left out is Python's default.
  *
  * Read the headers in this order: clock, error, program, thread, lock, shared, process_lock, process, zygote, queue,
- * pool.
+ * pool, subprocess.
  */
 #ifndef ATELIER_H
 #define ATELIER_H
@@ -25,6 +25,7 @@
 #include "program.h"
 #include "queue.h"
 #include "shared.h"
+#include "subprocess.h"
 #include "thread.h"
 #include "zygote.h"
 

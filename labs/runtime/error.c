@@ -51,6 +51,16 @@ const char *at_strerror(int code) {
         return "there is no further result; every one has been given out";
     case AT_ENOTMINE:
         return "it belongs to the process that made it; use it there";
+    case AT_ECOMMAND:
+        return "the command failed; its return code says how, and what it wrote may say why";
+    case AT_ENOPIPE:
+        return "not a pipe, or closed; start the command with AT_PIPE for that stream, and use its end once";
+    case AT_EINPUT:
+        return "communicate has begun with other input; give it no more, or none at all the first time";
+    case AT_ENOTLEADER:
+        return "it leads no process group; start it with .process_group = at_group(0) or .start_new_session = true";
+    case -EILSEQ:
+        return "not text in that encoding; name the right .encoding, or say .errors = \"replace\"";
     case -EDEADLK:
         return "it would wait for itself for ever; let another thread do it";
     case -ETIMEDOUT:

@@ -28,6 +28,10 @@ enum at_error {
     AT_EOPEN = -4113,        /* the pool has been neither closed nor terminated */
     AT_EEND = -4114,         /* there is no further result (StopIteration) */
     AT_ENOTMINE = -4115,     /* the pool, or the result, belongs to another process */
+    AT_ECOMMAND = -4116,     /* the command ended by a signal, or not with 0 (subprocess.CalledProcessError) */
+    AT_ENOPIPE = -4117,      /* the child's stream is no pipe, or its end has been closed or handed over */
+    AT_EINPUT = -4118,       /* communicate has begun with other input */
+    AT_ENOTLEADER = -4119,   /* the child does not lead a process group of its own */
 };
 
 /*

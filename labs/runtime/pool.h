@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "api.h"
+#include "options.h"
 #include "thread.h"
 
 AT_BEGIN_DECLS
@@ -86,27 +87,10 @@ typedef struct at_failure {
 
 /* ---- the pool */
 
-typedef struct at_optional_count {
-    bool given;
-    long value;
-} at_optional_count;
-
-typedef struct at_optional_seconds {
-    bool given;
-    double value;
-} at_optional_seconds;
-
-/*
- * For the options where 0 is something else than leaving them out: .chunksize = at_tasks(1), .timeout = at_seconds(2)
- */
+/* For the option where 0 is something else than leaving it out: .chunksize = at_tasks(1) */
 static inline at_optional_count at_tasks(long count) {
     at_optional_count tasks = {true, count};
     return tasks;
-}
-
-static inline at_optional_seconds at_seconds(double value) {
-    at_optional_seconds seconds = {true, value};
-    return seconds;
 }
 
 enum { AT_CPU_COUNT = -0x7fffffff }; /* as many workers as this process may use cores (Pool()) */
