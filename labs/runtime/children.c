@@ -1,24 +1,28 @@
 /* children.c: the processes started here: who lives, who has ended and how, and what a fork makes of them. */
 #include <errno.h>
-#include <linux/ioctl.h>
-#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "error.h"
+#include "exit_status.h"
 #include "process_internal.h"
-#include "wait.h"
 
 /* Those that have a pidfd, in the order of their start. */
 static struct {
     pthread_mutex_t mutex; /* guards the list and all handles */
     TAILQ_HEAD(, at_process) list;
-    size_t abandoned; /* those on the list that nobody will join any more */
-} children = {.mutex = PTHREAD_MUTEX_INITIALIZER, .list = TAILQ_HEAD_INITIALIZER(children.list)};
+    size_t abandoned;    /* those on the list that nobody will join any more */
+    unsigned spawns;     /* of commands, under way now: a fork waits for their end */
+    unsigned forks;      /* that wait for that: no new spawn begins meanwhile */
+    pthread_cond_t turn; /* either has become 0 */
+} children = {
+    .mutex = PTHREAD_MUTEX_INITIALIZER,
+    .list = TAILQ_HEAD_INITIALIZER(children.list),
+    .turn = PTHREAD_COND_INITIALIZER,
+};
 
 static bool is_foreign(const at_process *process) {
     return process->stage != UNSTARTED && process->generation != fork_generation;
@@ -45,6 +49,8 @@ static void tidy(at_process *process) {
     if (process->calls > 0)
         return;
     bool unwanted = process->abandoned && is_over(process);
+    if (process->abandoned && process->release != NULL)
+        process->release(process, false);
     if (process->closed || unwanted)
         unlist(process);
     if (unwanted)
@@ -94,6 +100,14 @@ int at_process_set_daemon(at_process *process, bool daemon) {
     return error;
 }
 
+static void enlist(at_process *process, const struct launched *launched) {
+    process->pid = launched->pid;
+    process->pidfd = launched->pidfd;
+    process->zygote = launched->zygote;
+    TAILQ_INSERT_TAIL(&children.list, process, listed);
+    children.abandoned += process->abandoned;
+}
+
 int children_begin_start(at_process *process) {
     if (process == NULL)
         return -EINVAL;
@@ -115,80 +129,48 @@ int children_begin_start(at_process *process) {
 void children_end_start(at_process *process, int error, const struct launched *launched) {
     pthread_mutex_lock(&children.mutex);
     process->stage = error == 0 ? STARTED : UNSTARTED;
-    if (error == 0) {
-        process->pid = launched->pid;
-        process->pidfd = launched->pidfd;
-        process->zygote = launched->zygote;
-        TAILQ_INSERT_TAIL(&children.list, process, listed);
-        children.abandoned += process->abandoned;
-    }
+    if (error == 0)
+        enlist(process, launched);
     process->calls--;
     tidy(process);
     pthread_mutex_unlock(&children.mutex);
 }
 
+void children_begin_spawn(void) {
+    pthread_mutex_lock(&children.mutex);
+    while (children.forks > 0)
+        pthread_cond_wait(&children.turn, &children.mutex);
+    children.spawns++;
+    pthread_mutex_unlock(&children.mutex);
+}
+
+void children_end_spawn(at_process *process, const struct launched *launched) {
+    pthread_mutex_lock(&children.mutex);
+    if (process != NULL) {
+        process->stage = STARTED;
+        process->generation = fork_generation;
+        enlist(process, launched);
+    }
+    if (--children.spawns == 0 && children.forks > 0)
+        pthread_cond_broadcast(&children.turn);
+    pthread_mutex_unlock(&children.mutex);
+}
+
 /* ---- how it ended */
 
-/*
- * What the kernel remembers of a reaped process for those who hold its pidfd, since Linux 6.15; our headers may be
- * older.
- */
-struct pidfd_info_v0 {
-    uint64_t mask;
-    uint64_t cgroup;
-    uint32_t ids[11];
-    int32_t wait_status;
-};
-#define PIDFD_GET_INFO_V0 _IOWR(0xFF, 11, struct pidfd_info_v0)
-static const uint64_t PIDFD_EXIT = 1u << 3;
-
-enum fate { ALIVE, ENDED, LOST }; /* LOST: it has ended, and somebody else took its status */
-
-/* Reaps a child of this process if it has ended. */
-static enum fate reap_own(int pidfd, int *status) {
-    siginfo_t info = {0};
-    while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG) != 0)
-        if (errno != EINTR)
-            return LOST;
-    if (info.si_pid == 0)
-        return ALIVE;
-    *status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : W_EXITCODE(0, info.si_status);
-    return ENDED;
-}
-
-static bool is_readable(int pidfd) {
-    struct deadline now;
-    deadline_after(0, NEGATIVE_POLLS, &now);
-    return pidfd < 0 || await_descriptor(pidfd, POLLIN, &now) == 0;
-}
-
-/* The same for a child of the zygote's. */
+/* As reap_own, for a child of the zygote's. */
 static enum fate reap_by_zygote(const at_process *process, int *status) {
-    if (!is_readable(process->pidfd))
+    if (!pidfd_is_readable(process->pidfd))
         return ALIVE;
     return zygote_reap(process->nursery, process->pid, process->zygote, status) == 0 ? ENDED : LOST;
 }
 
-/* The status of a child that somebody else reaped. */
-static bool remembered_status(const at_process *process, int *status) {
-    /*
-     * The reaper may stand still in between, on a busy machine; but the reaper of a dead zygote's children is init, who
-     * may never come. A pool knows by itself how its workers ended then, and it may have many.
-     */
-    double patience = process->nursery != NULL ? 0 : process->start_method == AT_START_ZYGOTE ? 0.1 : 1;
-    struct deadline moment;
-    deadline_after(patience, NEGATIVE_POLLS, &moment);
-    for (;;) {
-        struct pidfd_info_v0 info = {.mask = PIDFD_EXIT};
-        if (ioctl(process->pidfd, PIDFD_GET_INFO_V0, &info) != 0)
-            return false; /* an older kernel: do not wait for what it never says */
-        if (info.mask & PIDFD_EXIT) {
-            *status = info.wait_status;
-            return true;
-        }
-        if (await_descriptor(process->pidfd, POLLHUP, &moment) != 0) /* until the reaping is complete */
-            return false;
-    }
+/*
+ * How long to wait for the reaper of a lost child. That of a dead zygote's children is init, who may never come. A pool
+ * knows by itself how its workers ended then, and it may have many.
+ */
+static double patience(const at_process *process) {
+    return process->nursery != NULL ? 0 : process->start_method == AT_START_ZYGOTE ? 0.1 : 1;
 }
 
 /* Whether it has ended; then its status is recorded for good. With the mutex held. */
@@ -197,13 +179,13 @@ static bool reap_if_ended(at_process *process) {
     if (process->ended)
         return true;
     if (process->is_parent)
-        return process->ended = is_readable(process->pidfd);
+        return process->ended = pidfd_is_readable(process->pidfd);
     enum fate fate =
         process->start_method == AT_START_ZYGOTE ? reap_by_zygote(process, &status) : reap_own(process->pidfd, &status);
     if (fate == ALIVE)
         return false;
     process->ended = true;
-    process->known = fate == ENDED || remembered_status(process, &status);
+    process->known = fate == ENDED || remembered_status(process->pidfd, patience(process), &status);
     if (process->known)
         process->exitcode = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
     return true;
@@ -214,6 +196,13 @@ bool children_reap(at_process *process) {
     bool ended = reap_if_ended(process);
     pthread_mutex_unlock(&children.mutex);
     return ended;
+}
+
+int children_signal_group(at_process *process, int number) {
+    pthread_mutex_lock(&children.mutex);
+    int error = process->ended || kill(-process->pid, number) == 0 || errno == ESRCH ? 0 : -errno;
+    pthread_mutex_unlock(&children.mutex);
+    return error;
 }
 
 /* ---- free, close, and the list */
@@ -267,7 +256,7 @@ int at_active_children(at_process ***active) {
     at_process **list = malloc((sweep() + 1) * sizeof(at_process *));
     if (list != NULL) {
         TAILQ_FOREACH(process, &children.list, listed) {
-            if (process->ended)
+            if (process->ended || process->release != NULL)
                 continue;
             process->calls++;
             list[count++] = process;
@@ -303,6 +292,11 @@ void children_reap_abandoned(void) {
 
 static void before_fork(void) {
     pthread_mutex_lock(&children.mutex);
+    children.forks++;
+    while (children.spawns > 0)
+        pthread_cond_wait(&children.turn, &children.mutex);
+    if (--children.forks == 0)
+        pthread_cond_broadcast(&children.turn);
 }
 
 static void after_fork_in_parent(void) {
@@ -313,7 +307,11 @@ static void after_fork_in_child(void) {
     at_process *process;
     while ((process = TAILQ_FIRST(&children.list)) != NULL) {
         unlist(process);
+        if (process->release != NULL)
+            process->release(process, true);
     }
+    children.forks = 0;
+    children.turn = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     pthread_mutex_unlock(&children.mutex); /* this thread locked it in before_fork */
 }
 

@@ -80,6 +80,11 @@ int launch_begin(const struct launch *launch, struct launched *launched);
 /* Lets the child go on; or makes it end without having run anything, and reaps it. */
 void launch_finish(struct launched *launched, bool go);
 
+/*
+ * Writes out what stdout and stderr hold, for a child that is to write to the same, unless another thread is in them.
+ */
+void flush_inherited(bool is_stdout, bool is_stderr);
+
 /* What a process does at its end, when its own atexit functions are done; process.c sets it. */
 extern void (*end_of_process)(void);
 
@@ -91,9 +96,12 @@ int check_fork_policy(const char *kind, const char *name, int other_threads);
 /* ---- spawner.c: which thread forks */
 
 /*
- * Begins and finishes a launch, from a thread that lives as long as the process: the main thread itself, or one kept
- * for this.
+ * Calls work(arg) in a thread that lives as long as the process: the main thread itself, or one kept for this. Returns
+ * what it returned, or a negative errno when there can be no such thread.
  */
+int call_in_lasting_thread(int (*work)(void *), void *arg);
+
+/* Begins and finishes a launch there. */
 int launch_by_fork(const struct launch *launch, struct launched *launched);
 
 /* ---- zygote.c */

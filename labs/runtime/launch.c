@@ -68,6 +68,13 @@ static void flush(FILE *stream, double patience) {
     funlockfile(stream);
 }
 
+void flush_inherited(bool is_stdout, bool is_stderr) {
+    if (is_stdout)
+        flush(stdout, 0);
+    if (is_stderr)
+        flush(stderr, 0);
+}
+
 /* All streams; but where other threads run, who may hold one for ever, the standard ones only. */
 static void flush_streams(bool alone, double patience) {
     if (alone) {

@@ -62,9 +62,10 @@ at_process *at_process_create(const at_process_options *options) {
         .daemon = options->daemon > 0,
         .pidfd = -1,
     };
+    unsigned char *storage = (unsigned char *)(process + 1);
     if (options->arg_size > 0)
-        process->arg = memcpy(process->storage, options->arg, options->arg_size);
-    process->name = memcpy(process->storage + options->arg_size, name, name_size);
+        process->arg = memcpy(storage, options->arg, options->arg_size);
+    process->name = memcpy(storage + options->arg_size, name, name_size);
     return process;
 }
 

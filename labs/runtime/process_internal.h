@@ -9,9 +9,12 @@
 #include "internal.h"
 #include "process.h"
 
-/* All but the options, which never change once made, is guarded by the mutex of children.c. */
+/*
+ * All but the options, which never change once made, is guarded by the mutex of children.c. Behind it, in the same
+ * allocation, lie the copied argument and the name; or it is the beginning of a command's handle (subprocess.h).
+ */
 struct at_process {
-    at_target *target;
+    _Alignas(max_align_t) at_target *target;
     void *arg;
     size_t arg_size;
     at_start_method start_method;
@@ -34,8 +37,13 @@ struct at_process {
     bool abandoned;  /* at_process_free has been called */
     unsigned calls;  /* that use it just now, and lists that hold it: it stays until they are over */
 
-    TAILQ_ENTRY(at_process) listed;                /* as long as it has a pidfd */
-    _Alignas(max_align_t) unsigned char storage[]; /* the copied argument, then the name */
+    /*
+     * Of a command, else NULL: gives back what it holds beside its memory, with the mutex held: in a forked child only
+     * its descriptors; else when nobody needs it any more, whether it has ended or not.
+     */
+    void (*release)(at_process *process, bool in_child);
+
+    TAILQ_ENTRY(at_process) listed; /* as long as it has a pidfd */
 };
 
 /* What a call wants of a handle; each includes the ones before. */
@@ -48,6 +56,20 @@ void children_leave(at_process *process);
 /* The handle's start: the first takes the right to start it (0 or why not), the second says how that went. */
 int children_begin_start(at_process *process);
 void children_end_start(at_process *process, int error, const struct launched *launched);
+
+/*
+ * The same for a command, which exists only once it has started: no fork of this process comes between the first, after
+ * which its pipes are made, and the second, which takes it on, or has NULL when it did not start. Else the fork's child
+ * would hold the pipes' other ends.
+ */
+void children_begin_spawn(void);
+void children_end_spawn(at_process *process, const struct launched *launched);
+
+/*
+ * Within a call: sends a signal to the process group that it leads, by its number, unless it has been reaped: until
+ * then nobody else can have that. 0 or a negative errno.
+ */
+int children_signal_group(at_process *process, int number);
 
 /* Within a call: true once the process has ended; reaps it then. */
 bool children_reap(at_process *process);

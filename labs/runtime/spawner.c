@@ -22,19 +22,12 @@ static struct {
     bool exists;
     pthread_t thread;
     _Atomic uint32_t state; /* a futex word: its release store hands over the three below, in both directions */
-    const struct launch *launch;
-    struct launched *launched;
+    int (*work)(void *);
+    void *arg;
     int result;
 } spawner;
 
 static const struct deadline NEVER = {.never = true};
-
-static int launch_here(const struct launch *launch, struct launched *launched) {
-    int error = launch_begin(launch, launched);
-    if (error == 0)
-        launch_finish(launched, true);
-    return error;
-}
 
 static void *spawner_main(void *unused) {
     (void)unused; /* it keeps the program's name: its children inherit it */
@@ -43,7 +36,7 @@ static void *spawner_main(void *unused) {
         uint32_t state;
         while ((state = atomic_load_explicit(&spawner.state, memory_order_acquire)) != SPAWNER_ASKED)
             futex_wait(&spawner.state, state, &NEVER, FUTEX_OF_PROCESS);
-        spawner.result = launch_here(spawner.launch, spawner.launched);
+        spawner.result = spawner.work(spawner.arg);
         atomic_store_explicit(&spawner.state, SPAWNER_DONE, memory_order_release);
         futex_wake(&spawner.state, INT32_MAX, FUTEX_OF_PROCESS);
     }
@@ -66,15 +59,15 @@ static int start_spawner(void) {
     return 0;
 }
 
-static int launch_by_spawner(const struct launch *launch, struct launched *launched) {
+static int call_by_spawner(int (*work)(void *), void *arg) {
     lock_take(&spawner.lock);
     int error = spawner.exists ? 0 : start_spawner();
     if (error == 0) {
         cpu_set_t cpus; /* the child's are those of the thread that asks */
         if (sched_getaffinity(0, sizeof cpus, &cpus) == 0)
             pthread_setaffinity_np(spawner.thread, sizeof cpus, &cpus);
-        spawner.launch = launch;
-        spawner.launched = launched;
+        spawner.work = work;
+        spawner.arg = arg;
         atomic_store_explicit(&spawner.state, SPAWNER_ASKED, memory_order_release);
         futex_wake(&spawner.state, 1, FUTEX_OF_PROCESS);
         while (atomic_load_explicit(&spawner.state, memory_order_acquire) != SPAWNER_DONE)
@@ -86,11 +79,28 @@ static int launch_by_spawner(const struct launch *launch, struct launched *launc
     return error;
 }
 
-int launch_by_fork(const struct launch *launch, struct launched *launched) {
+int call_in_lasting_thread(int (*work)(void *), void *arg) {
     if (at_current_thread() != at_main_thread())
-        return launch_by_spawner(launch, launched);
-    pthread_setspecific(end_of_main, launched); /* any value but NULL, so that end_main is called */
-    return launch_here(launch, launched);
+        return call_by_spawner(work, arg);
+    pthread_setspecific(end_of_main, &spawner); /* any value but NULL, so that end_main is called */
+    return work(arg);
+}
+
+struct fork_work {
+    const struct launch *launch;
+    struct launched *launched;
+};
+
+static int fork_here(void *arg) {
+    const struct fork_work *work = arg;
+    int error = launch_begin(work->launch, work->launched);
+    if (error == 0)
+        launch_finish(work->launched, true);
+    return error;
+}
+
+int launch_by_fork(const struct launch *launch, struct launched *launched) {
+    return call_in_lasting_thread(fork_here, &(struct fork_work){launch, launched});
 }
 
 /* pthread_exit in main: with that thread its children would die, so for them it is the end of the process. */
