@@ -125,6 +125,7 @@ void connections_close_own(struct connections *connections);
 struct capture {
     char *data; /* from malloc, NULL before the first read; `size` bytes and room for one more */
     size_t size, capacity;
+    size_t touched; /* up to where its memory has been made ready */
     bool truncated; /* its end was not seen */
 };
 
