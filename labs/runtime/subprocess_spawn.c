@@ -2,9 +2,9 @@
  * subprocess_spawn.c: a child that executes a program.
  *
  * The child borrows its parent's memory, and the thread that makes it sleeps until it executes the program or ends, as
- * after vfork(2): so a start costs the same however large the parent is, and what fails in the child
- * is simply stored where the parent looks. Its stack is an array in the parent's frame. No signal handler of the
- * parent's may run in it, so all signals are blocked until all handlers are gone.
+ * after vfork(2): so a start costs the same however large the parent is, and what fails in the child is simply stored
+ * where the parent looks. Its stack is an array in the parent's frame. No signal handler of the parent's may run in it,
+ * so all signals are blocked until all handlers are gone.
  *
  * It calls the kernel directly: libc's functions are the parent's, with the parent's locks, thread and cancellation.
  */
@@ -69,8 +69,7 @@ static IN_CHILD void reset_signals(struct child *child) {
     for (int number = 1; child->has_handlers && number <= LAST_SIGNAL; number++) {
         unsigned long action[16] = {0};
         syscall(SYS_rt_sigaction, number, NULL, action, MASK_SIZE);
-        if (action[0] >
-            (unsigned long)SIG_IGN) /* the handler comes first, but on MIPS, where the next line is harmless */
+        if (action[0] > (unsigned long)SIG_IGN) /* the handler comes first */
             set_default(number);
     }
     if (child->spawn->restore_signals) {
