@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -232,14 +233,33 @@ int communicate_exchange(at_popen *popen, const struct deadline *deadline) {
     return error;
 }
 
+static int decode(at_popen *popen, int i) {
+    struct capture *capture = &popen->captures[i];
+    popen->bad_stream = i;
+    return capture->data != NULL ? text_decode(&popen->text, &capture->data, &capture->size, &popen->bad) : 0;
+}
+
+/* Should stdout be no text, stderr has become some already: hence the copy. */
 int communicate_finish(at_popen *popen) {
-    int error = 0;
-    for (int i = 1; i < 3 && error == 0 && popen->text.wanted; i++) {
-        struct capture *capture = &popen->captures[i];
-        if (capture->data != NULL)
-            error = text_decode(&popen->text, &capture->data, &capture->size, &popen->bad);
-        popen->bad_stream = i;
+    struct capture *out = &popen->captures[1], *err = &popen->captures[2];
+    bool are_both = out->data != NULL && err->data != NULL;
+    size_t size = err->size;
+    if (!popen->text.wanted)
+        return 0;
+    char *copy = are_both ? malloc(size + 1) : NULL;
+    if (are_both && copy == NULL)
+        return -ENOMEM;
+    if (are_both)
+        memcpy(copy, err->data, size + 1);
+    int error = decode(popen, 2);
+    if (error == 0)
+        error = decode(popen, 1);
+    if (error != 0 && are_both) {
+        free(err->data);
+        *err = (struct capture){.data = copy, .size = size, .capacity = size + 1, .truncated = err->truncated};
+        return error;
     }
+    free(copy);
     return error;
 }
 

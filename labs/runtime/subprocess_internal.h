@@ -81,8 +81,9 @@ void vectors_free(struct vectors *vectors);
 
 /* ---- subprocess_text.c: between bytes and text */
 
+enum { ENCODING_SIZE = 64 }; /* bytes of a name, with its NUL */
+
 /* How text is written outside; inside it is UTF-8 with '\n'. */
-enum { ENCODING_SIZE = 64 };
 struct text {
     bool wanted;                  /* else bytes pass as they are */
     char encoding[ENCODING_SIZE]; /* as iconv spells it; "": UTF-8 */

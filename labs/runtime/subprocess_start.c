@@ -151,10 +151,14 @@ static int start_command(enum subprocess_call call, const at_subprocess_options 
 
 void popen_explain_text(const at_popen *popen, at_command_failure *failure) {
     static const char *const NAMES[] = {"input", "stdout", "stderr"};
-    const char *name = NAMES[popen->bad_stream];
+    const char *name = NAMES[popen->bad_stream], *encoding = popen->text.encoding;
+    bool is_utf8 = *encoding == '\0';
     failure_set(failure, -EILSEQ, AT_STAGE_OUTPUT, popen->args, name,
-                "byte %zu of %s is not %s; name the right .encoding, or say .errors = \"replace\"", popen->bad, name,
-                popen->text.encoding[0] != '\0' && popen->bad_stream != 0 ? popen->text.encoding : "utf-8");
+                "byte %zu of %s is not %s%s; name the right .encoding, or say .errors = \"replace\"", popen->bad, name,
+                is_utf8                  ? "UTF-8"
+                : popen->bad_stream == 0 ? "UTF-8, or not in "
+                                         : "",
+                encoding);
 }
 
 int popen_start(enum subprocess_call call, at_command command, const at_subprocess_options *options,
