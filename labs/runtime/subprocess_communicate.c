@@ -145,10 +145,10 @@ static void prepare(at_popen *popen, int i) {
         fcntl(end, F_SETPIPE_SZ, LARGE_PIPE);
 }
 
-int communicate_input(at_popen *popen, at_input input, bool is_lent) {
+int communicate_input(at_popen *popen, at_input input) {
     popen->input = input.data;
     popen->input_size = input.size;
-    if (input.size == 0 || (is_lent && !popen->text.wanted))
+    if (input.size == 0 || !popen->text.wanted)
         return 0;
     int error = text_encode(&popen->text, input.data, input.size, &popen->input_copy, &popen->input_size, &popen->bad);
     popen->input = popen->input_copy;
@@ -263,6 +263,23 @@ int communicate_finish(at_popen *popen) {
     return error;
 }
 
+/* The input is the caller's again: what has not been written of it is copied, for the next time. */
+static int keep_rest(at_popen *popen) {
+    size_t left = popen->input_size - popen->written;
+    if (popen->input_copy != NULL || popen->ends[0] < 0 || left == 0)
+        return 0;
+    popen->input_copy = malloc(left);
+    if (popen->input_copy == NULL) {
+        popen_close_end(popen, 0);
+        return -ENOMEM;
+    }
+    memcpy(popen->input_copy, popen->input + popen->written, left);
+    popen->input = popen->input_copy;
+    popen->input_size = left;
+    popen->written = 0;
+    return 0;
+}
+
 /* With the lock. */
 static int communicate_once(at_popen *popen, at_input input, const struct deadline *deadline) {
     int error = 0;
@@ -270,14 +287,16 @@ static int communicate_once(at_popen *popen, at_input input, const struct deadli
         return AT_EINPUT;
     if (input.given && popen->ends[0] < 0)
         return AT_ENOPIPE;
-    if (!popen->begun && (error = communicate_input(popen, input, false)) == 0)
+    if (!popen->begun && (error = communicate_input(popen, input)) == 0)
         error = communicate_begin(popen);
     if (error != 0)
         return error;
     if (!popen->finished) {
         error = communicate_exchange(popen, deadline);
-        if (error != 0)
-            return error;
+        if (error != 0) {
+            int unkept = keep_rest(popen);
+            return unkept != 0 ? unkept : error;
+        }
         popen->finished = true;
         popen->outcome = communicate_finish(popen);
     }

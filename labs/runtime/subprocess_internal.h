@@ -167,10 +167,10 @@ void popen_explain_text(const at_popen *popen, at_command_failure *failure);
 /* ---- subprocess_communicate.c */
 
 /*
- * Takes the input for the child, makes bytes of it where it is text, and copies it unless the caller lends it for as
- * long as there are exchanges: 0, -EILSEQ or -ENOMEM.
+ * Takes the input for the child, which the caller lends for as long as there are exchanges, and makes bytes of it where
+ * it is text: 0, -EILSEQ or -ENOMEM.
  */
-int communicate_input(at_popen *popen, at_input input, bool is_lent);
+int communicate_input(at_popen *popen, at_input input);
 
 /* Before the first exchange: 0 or -ENOMEM. */
 int communicate_begin(at_popen *popen);

@@ -182,7 +182,7 @@ int popen_start(enum subprocess_call call, at_command command, const at_subproce
         return error;
     }
     if (options->input.given)
-        error = communicate_input(started, options->input, true);
+        error = communicate_input(started, options->input);
     if (error == -EILSEQ)
         popen_explain_text(started, failure);
     else if (error != 0)
