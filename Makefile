@@ -14,19 +14,29 @@ LAB6 := pool_map
 LAB7 := pool_apply
 LAB8 := pool_apply_async worker_dies
 LAB9 := comparison
+LAB10 := run_ls capture_output input redirect shell_and_cwd_and_env timeout check text
+LAB11 := poll wait communicate signals pipeline
+LAB12 := command_as_written command_mended
 
 # The programs of bench/. Its other sources are linked into each of them, as those of tests/ are into each suite, test_*.c.
-BENCHES := compare primitives queues pools
+BENCHES := compare primitives queues pools subprocess
 
 # What these are measured against and is not in the system: built where it can be, and else its column stays empty. OpenMP comes
 # with gcc, and not always with another compiler.
 PEERS := $(if $(shell command -v gcc),openmp) \
-         $(if $(wildcard /usr/include/boost/interprocess/ipc/message_queue.hpp),$(if $(shell command -v $(CXX)),boost_queue.so))
+         $(if $(wildcard /usr/include/boost/interprocess/ipc/message_queue.hpp),$(if $(shell command -v $(CXX)),boost_queue.so)) \
+         $(shell pkg-config --exists libuv 2>/dev/null && echo libuv) $(shell pkg-config --exists gio-2.0 2>/dev/null && echo glib)
+# The programs that bench/subprocess.c starts.
+CHILDREN := noop stamp pour
 
 # The calls that tests/test_faults.c makes fail: the linker sends each one to the suite's own __wrap_NAME.
 WRAP := fork malloc mmap pidfd_open ppoll pthread_attr_init pthread_create recvmsg sendmsg socketpair waitid waitpid
 # The same for tests/test_pool_limits.c.
 WRAP_POOL := calloc eventfd fork malloc mmap pidfd_open pthread_create realloc recvmsg sendmsg socketpair strdup
+# The same for tests/test_subprocess_limits.c, and those that it shortens or answers itself.
+WRAP_SUBPROCESS := clock_gettime fcntl ioctl malloc open pipe2 ppoll pthread_create read realloc sigtimedwait waitid write
+# The same for tests/test_process_gate.c: at these calls something happens.
+WRAP_GATE := fork pidfd_open
 
 # The calls that tests/scheduler.c and tests/schedule_processes.c answer where threads run by a schedule.
 SCHEDULED_CALLS := at_lock_release at_process_exitcode at_process_join at_process_kill at_process_pid at_process_sentinel \
@@ -91,7 +101,7 @@ LIBRARY         := $(BUILD)/libatelier.a
 SHARED_LIBRARY  := $(BUILD)/libatelier.so
 LAB_PROGRAMS    := $(LAB_SOURCES:%.c=$(BUILD)/%)
 BENCH_PROGRAMS  := $(patsubst %.c,$(BUILD)/%,$(wildcard $(BENCHES:%=bench/%.c)))
-BENCH_PEERS     := $(PEERS:%=$(BUILD)/bench/peers/%)
+BENCH_PEERS     := $(PEERS:%=$(BUILD)/bench/peers/%) $(CHILDREN:%=$(BUILD)/bench/children/%)
 BENCH_OBJECTS   := $(filter-out $(BENCH_PROGRAMS:%=%.o),$(BENCH_SOURCES:%.c=$(BUILD)/%.o))
 TEST_OBJECTS    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/test_% tests/schedule%,$(TEST_SOURCES)))
 HOOKED_LIBRARY  := $(BUILD)/hooked/libatelier.a
@@ -170,10 +180,27 @@ $(BUILD)/bench/peers/boost_queue.so: bench/peers/boost_queue.cc $(BUILD)/flags
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(quiet)$(CXX) -std=c++17 -O2 -g -pthread $(WARNINGS) -fPIC -shared -o $@ $< -lrt
+$(BUILD)/bench/peers/libuv: PACKAGE := libuv
+$(BUILD)/bench/peers/glib: PACKAGE := gio-2.0
+$(BUILD)/bench/peers/libuv $(BUILD)/bench/peers/glib: $(BUILD)/%: %.c bench/peers/serve.h bench/bytes.h bench/busy.h \
+                                                               bench/measure.h $(BUILD)/flags
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(quiet)$(CC) -std=gnu17 -O2 -g $(WARNINGS) -D_GNU_SOURCE \
+	    $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PACKAGE))) -o $@ $< $(shell pkg-config --libs $(PACKAGE))
+# Without a dynamic linker, and noop without a C library, they start in less time; where that cannot be, as any program.
+$(BUILD)/bench/children/noop: ALONE := -nostdlib
+$(CHILDREN:%=$(BUILD)/bench/children/%): $(BUILD)/%: %.c bench/bytes.h bench/busy.h bench/measure.h $(BUILD)/flags
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(quiet)$(CC) -std=gnu17 -O2 $(WARNINGS) -D_GNU_SOURCE -static $(ALONE) -o $@ $< 2>/dev/null || \
+	    $(CC) -std=gnu17 -O2 $(WARNINGS) -D_GNU_SOURCE -DHOSTED -o $@ $<
 $(TEST_PROGRAMS): LIBS := $(CHECK_LIBS) -lm
 $(TEST_PROGRAMS): $(TEST_OBJECTS)
 $(BUILD)/tests/test_faults: WRAPPED := $(WRAP:%=-Wl,--wrap=%)
+$(BUILD)/tests/test_process_gate: WRAPPED := $(WRAP_GATE:%=-Wl,--wrap=%)
 $(BUILD)/tests/test_pool_limits: WRAPPED := $(WRAP_POOL:%=-Wl,--wrap=%)
+$(BUILD)/tests/test_subprocess_limits: WRAPPED := $(WRAP_SUBPROCESS:%=-Wl,--wrap=%)
 
 -include $(SOURCES:%.c=$(BUILD)/%.d) $(LIBRARY_SOURCES:%.c=$(BUILD)/hooked/%.d)
 
@@ -244,7 +271,7 @@ plots:
 ##   make compile_commands.json  for editors
 ##   make install                PREFIX=/usr/local and DESTDIR= say where
 ##   make clean                  removes all that was built
-FORMATTED = $(wildcard labs/*/*.[ch] bench/*.[ch] bench/peers/*.c* tests/*.[ch])
+FORMATTED = $(wildcard labs/*/*.[ch] bench/*.[ch] bench/children/*.c bench/peers/*.[ch]* tests/*.[ch])
 
 .PHONY: doctor format format-check
 doctor:

@@ -8,8 +8,10 @@
 
 enum { MOST_ROUNDS = 1000 };
 
-const char *const role_names[ROLES] = {"ours", "floor", "python", "executor", "openmp", "boost", "pipe", "mqueue"};
-const char *const role_titles[ROLES] = {"ours", "floor", "Python", "executor", "OpenMP", "Boost", "pipe", "POSIX mq"};
+const char *const role_names[ROLES] = {"ours", "floor",  "python", "executor", "openmp", "boost",
+                                       "pipe", "mqueue", "libuv",  "glib",     "fork"};
+const char *const role_titles[ROLES] = {"ours", "floor",    "Python", "executor", "OpenMP", "Boost",
+                                        "pipe", "POSIX mq", "libuv",  "GLib",     "fork"};
 
 /* One batch of one subject; the median of the batch, 0 when there was none. */
 static double take_batch(struct comparison *comparison, size_t role, struct peer *peer, bool keep) {
@@ -37,17 +39,18 @@ static void keep_ratio(struct samples *ratios, double above, double below) {
 }
 
 /* Starts the subject's program, a script or one that was built, as a peer; false when it cannot be. */
-static bool start_peer(struct peer *peer, const struct subject *subject, const struct setting *setting) {
+static bool start_peer(struct peer *peer, const struct subject *subject, size_t role, const struct setting *setting) {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", subject->script != NULL ? setting->peers : setting->programs,
              subject->script != NULL ? subject->script : subject->program);
     if (subject->script != NULL && !setting->python)
         return false; /* which was said when the program began */
     if (subject->program != NULL && access(path, X_OK) != 0) {
-        static bool said;
-        if (!said)
-            note("bench: no %s: the column of %s stays empty; make builds it, with gcc", path, subject->name);
-        said = true;
+        static bool said[ROLES];
+        if (!said[role])
+            note("bench: no %s: the column of %s stays empty; ./setup bench installs what builds it", path,
+                 subject->name);
+        said[role] = true;
         return false;
     }
     char *argv[3 + MOST_ARGUMENTS + 1] = {(char[]){"python3"}, (char[]){"-B"}, path};
@@ -66,7 +69,7 @@ void comparison_run(struct comparison *comparison, const struct setting *setting
     for (size_t role = 0; role < ROLES; role++) {
         struct subject *subject = &comparison->subjects[role];
         peers[role] = subject->peer;
-        if ((subject->script != NULL || subject->program != NULL) && start_peer(&started[role], subject, setting))
+        if ((subject->script != NULL || subject->program != NULL) && start_peer(&started[role], subject, role, setting))
             peers[role] = &started[role];
     }
     for (size_t role = 0; role < ROLES; role++) { /* the first batch warms up and shows who is there */

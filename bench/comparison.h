@@ -13,7 +13,7 @@
  * Who does it. Ours is compared with the floor, the least that the system asks for the same, and each peer with ours.
  * A role is also a word in the files and a colour in the charts.
  */
-enum role { OURS, FLOOR, PYTHON, EXECUTOR, OPENMP, BOOST, PIPE, MQUEUE, ROLES };
+enum role { OURS, FLOOR, PYTHON, EXECUTOR, OPENMP, BOOST, PIPE, MQUEUE, LIBUV, GLIB, FORK, ROLES };
 
 enum { FIRST_PEER = PYTHON };
 
@@ -57,7 +57,7 @@ struct reach {
 #define REACH_TO(who, number)                                                                                          \
     { .kind = LEAST_TO_PEER, .value = (number), .peer = (who) }
 
-enum { MOST_REACHES = 3, TEXT_SIZE = 64 };
+enum { MOST_REACHES = 3, TEXT_SIZE = 64, FOLDER_SIZE = 4096 };
 
 struct comparison {
     const char *name;  /* "lock": in the files */
@@ -103,6 +103,9 @@ void comparisons_run(struct comparison *comparisons, size_t count, const struct 
 /* reach.c. The reach in words, "<= 1.15x", ">= 70x Python"; what came of it: "reached", "missed by 4%", "-". */
 void reach_text(const struct reach *reach, char text[TEXT_SIZE]);
 void reach_verdict(const struct comparison *comparison, const struct reach *reach, char text[TEXT_SIZE]);
+
+/* The folder of this name beside this program, in BUILD/bench: "peers", "children". */
+const char *folder_beside(const char *name, char path[FOLDER_SIZE]);
 
 /* table.c. The rows of a comparison in the files; the table of all of them, on stdout. */
 extern const char comparison_header[];

@@ -22,13 +22,10 @@ static bool python_is_there(void) {
     return status == 0;
 }
 
-/* BUILD/bench/peers, beside this program. */
-static const char *built_peers(void) {
-    static char path[4096];
+const char *folder_beside(const char *name, char path[FOLDER_SIZE]) {
     char self[4000] = "";
-    if (readlink("/proc/self/exe", self, sizeof self - 1) < 0)
-        return "build/bench/peers";
-    snprintf(path, sizeof path, "%s/peers", dirname(self));
+    bool known = readlink("/proc/self/exe", self, sizeof self - 1) >= 0;
+    snprintf(path, FOLDER_SIZE, "%s/%s", known ? dirname(self) : "build/bench", name);
     return path;
 }
 
@@ -41,11 +38,12 @@ static bool chosen(const struct comparison *comparison, const struct options *op
 void comparisons_run(struct comparison *comparisons, size_t count, const struct options *options, const char *name,
                      double seconds) {
     struct dice dice = {options->seed};
+    char programs[FOLDER_SIZE];
     size_t left = 0;
     for (size_t i = 0; i < count; i++)
         left += chosen(&comparisons[i], options);
     struct setting setting = {.peers = options->peers,
-                              .programs = built_peers(),
+                              .programs = folder_beside("peers", programs),
                               .python = python_is_there(),
                               .seconds = seconds / (double)(left > 0 ? left : 1),
                               .dice = &dice};

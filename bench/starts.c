@@ -103,8 +103,7 @@ size_t fork_floor(struct observation *samples, size_t count) {
     return count;
 }
 
-/* The memory, in bytes, that the kernel thinks can be had without swapping. */
-static double available_memory(void) {
+double available_memory(void) {
     double kib = 0;
     char line[128];
     FILE *file = fopen("/proc/meminfo", "r");
@@ -123,22 +122,29 @@ static double available_memory(void) {
     return kib * 1024;
 }
 
+enum { GIBIBYTE = 1 << 30 };
+static char *grown; /* the memory; NULL when this process is as small as it began */
+
 /* Pages as the system hands them out: huge ones where it does so unasked (the machine's description says). */
 bool grow_by_a_gibibyte(void) {
-    static const size_t gibibyte = (size_t)1 << 30;
-    static bool grown;
-    if (grown)
+    if (grown != NULL)
         return true;
-    if (available_memory() < 2.5 * (double)gibibyte) {
+    if (available_memory() < 2.5 * GIBIBYTE) {
         note("bench: processes of 1 GiB: left out: less than 2.5 GiB of memory are free (one is ours, one Python's)");
         return false;
     }
-    char *memory = mmap(NULL, gibibyte, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *memory = mmap(NULL, GIBIBYTE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {
         note("bench: processes of 1 GiB: left out: mmap: %s", strerror(errno));
         return false;
     }
-    memset(memory, 1, gibibyte);
-    grown = true;
+    memset(memory, 1, GIBIBYTE);
+    grown = memory;
     return true;
+}
+
+void shrink_again(void) {
+    if (grown != NULL)
+        munmap(grown, GIBIBYTE);
+    grown = NULL;
 }

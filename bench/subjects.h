@@ -35,6 +35,8 @@ size_t zygote_ours(struct observation *samples, size_t count);
 size_t fork_floor(struct observation *samples, size_t count);
 double fork_once(void); /* for a peer: fork, _exit, waitpid, in ns */
 bool grow_by_a_gibibyte(void);
+void shrink_again(void);
+double available_memory(void); /* in bytes, without swapping */
 
 /* channels.c, floors.c: what carries messages as the plan says (traffic.h). */
 size_t queue_take(struct observation *samples, size_t count);

@@ -11,7 +11,7 @@ enum { KEPT_SAMPLES = 120, REACHES_SIZE = MOST_REACHES * (2 * TEXT_SIZE + 8) };
 /* The columns up to `title` are those of every year; what came later stands after it. */
 const char comparison_header[] = "primitive,subject,implementation,samples,median_ns,q1_ns,q3_ns,p99_ns,least_ns,"
                                  "ratio,ratio_q1,ratio_q3,share_least_to_greatest,reach_ratio,reach_p99_ns,verdict,"
-                                 "title,reaches,in_table";
+                                 "title,reaches,bytes,in_table";
 
 /* Empty for a number that there is not. */
 static const char *field(double value, char text[32]) {
@@ -51,19 +51,19 @@ void comparison_write(const struct comparison *comparison, FILE *rows, FILE *raw
         struct spread ns = spread_of(&comparison->ns[role]);
         struct spread ratio = spread_of(&comparison->ratios[role]);
         struct spread share = spread_of(&comparison->shares[role]);
-        char text[6][32], label[96];
+        char text[7][32], label[96];
         if (ns.count == 0) {
             if (comparison->lost[role][0] != '\0')
-                output_row(rows, "%s,%s,%s,0,,,,,,,,,,,,%s,\"%s\",,%s", comparison->name, role_names[role], name,
+                output_row(rows, "%s,%s,%s,0,,,,,,,,,,,,%s,\"%s\",,,%s", comparison->name, role_names[role], name,
                            comparison->lost[role], comparison->title, in_table);
             continue;
         }
-        output_row(rows, "%s,%s,%s,%zu,%.6g,%.6g,%.6g,%.6g,%.6g,%s,%s,%s,%s,%s,%s,%s,\"%s\",\"%s\",%s",
+        output_row(rows, "%s,%s,%s,%zu,%.6g,%.6g,%.6g,%.6g,%.6g,%s,%s,%s,%s,%s,%s,%s,\"%s\",\"%s\",%s,%s",
                    comparison->name, role_names[role], name, ns.count, ns.median, ns.q1, ns.q3, ns.p99, ns.least,
                    field(ratio.median, text[0]), field(ratio.q1, text[1]), field(ratio.q3, text[2]),
                    field(share.median, text[3]), field(role == OURS ? reach_of(comparison, MOST_TO_FLOOR) : 0, text[4]),
                    field(role == OURS ? reach_of(comparison, MOST_P99_NS) : 0, text[5]), role == OURS ? verdict : "",
-                   comparison->title, role == OURS ? reaches : "", in_table);
+                   comparison->title, role == OURS ? reaches : "", field(comparison->bytes, text[6]), in_table);
         snprintf(label, sizeof label, "%s,%s", comparison->name, role_names[role]);
         output_samples(raw, label, &comparison->ns[role], KEPT_SAMPLES);
     }

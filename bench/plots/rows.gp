@@ -3,36 +3,47 @@
 # above a column, titles, shapes, sizes and colours; ratios, the roles that have a column; left_margin, column_width,
 # spread (how far the subjects of a row lie apart), whole_decades and legend_below. bench/plot has set all_roles, and has put into the
 # folder `scratch`: a file for each role (place from the top, median, q1, q3 in us) and rows (title, and for each role its
-# ratio, in the order of all_roles; by tabs).
+# ratio, in the order of all_roles; by tabs). A panel below another has its files in a folder of its own, `panel` in
+# `scratch`, and no headings; with rates = 1 the numbers are GB/s.
 
-set xlabel "µs per operation, on a log scale: median and quartiles"
-set logscale x
-set xtics ("0.001" 1e-3, "0.01" 1e-2, "0.1" 0.1, "1" 1, "10" 10, "100" 100, "1000" 1e3, "10⁴" 1e4, "10⁵" 1e5, \
-           "10⁶" 1e6)
+if (!exists("panel")) { panel = ""; rates = 0; headings = 1 }
+folder = scratch.panel
+if (rates) {
+    set xlabel "GB/s: more is better; the ratios are those of the times, as above"
+    unset logscale x
+    set xtics autofreq
+} else {
+    set xlabel "µs per operation, on a log scale: median and quartiles"
+    set logscale x
+    set xtics ("0.001" 1e-3, "0.01" 1e-2, "0.1" 0.1, "1" 1, "10" 10, "100" 100, "1000" 1e3, "10⁴" 1e4, "10⁵" 1e5, \
+               "10⁶" 1e6)
+}
 set lmargin at screen left_margin
 set ytics noenhanced
 
-rows = int(system("wc -l <'".scratch."/rows'"))
-cell(row, column) = system(sprintf("sed -n %dp '%s/rows' | cut -f %d", row, scratch, column))
+rows = int(system("wc -l <'".folder."/rows'"))
+cell(row, column) = system(sprintf("sed -n %dp '%s/rows' | cut -f %d", row, folder, column))
 times(ratio) = ratio eq "-" || ratio eq "lost" ? ratio : ratio." ×"
 
 # A role without a file of its own was not measured. The roles that were:
 shown = ""
 do for [role in roles] {
-    if (system(sprintf("test -s '%s/%s' && echo there", scratch, role)) eq "there") { shown = shown." ".role }
+    if (system(sprintf("test -s '%s/%s' && echo there", folder, role)) eq "there") { shown = shown." ".role }
 }
 is_shown(role) = strstrt(shown." ", " ".role." ") > 0
 place_of(role, list) = system(sprintf("echo '%s' | tr -s ' ' '\\n' | grep -nx '%s' | cut -d : -f 1", list, role)) + 0
 
-# From the least of all to the greatest, with some room.
+# From the least of all to the greatest, with some room; the ranges of a panel above would hide points.
+set autoscale
 least = 1e9; most = 1e-9
 do for [role in shown] {
-    stats scratch."/".role using 3 name "low" nooutput
-    stats scratch."/".role using 4 name "high" nooutput
+    stats folder."/".role using 3 name "low" nooutput
+    stats folder."/".role using 4 name "high" nooutput
     if (low_min < least) { least = low_min }
     if (high_max > most) { most = high_max }
 }
 set xrange [whole_decades ? 10 ** floor(log10(least)) : least / 2 : whole_decades ? 10 ** ceil(log10(most) + 0.3) : 2 * most]
+if (rates) { set xrange [0 : 1.1 * most] }
 set yrange [rows + 0.6 : 0.3]
 set ytics ("" 1)
 do for [row = 1:rows] { set ytics add (cell(row, 1) row) }
@@ -45,7 +56,7 @@ do for [nth = 1:columns] {
     heading = role eq "floor" ? "ours :\nfloor" : word(names, place_of(role, roles))." :\nours"
     place = 1 + place_of(role, all_roles)
     if (is_shown(role)) {
-        set label 100 * nth heading at screen x, graph 1.065 center
+        if (headings) { set label 100 * nth heading at screen x, screen 0.928 center }
         do for [row = 1:rows] { set label 100 * nth + row times(cell(row, place)) at screen x, first row center }
     }
 }
@@ -60,7 +71,7 @@ do for [i = 1:count] {
     if (is_shown(role)) {
         lift = count == 1 ? 0 : spread * (0.5 - (i - 1.0) / (count - 1))
         plot_all = plot_all.(plot_all eq "" ? "plot " : ", "). \
-            sprintf("'%s/%s' using 2:($1 + %g):3:4 title '%s' with xerrorbars ", scratch, role, lift, titles[i]). \
+            sprintf("'%s/%s' using 2:($1 + %g):3:4 title '%s' with xerrorbars ", folder, role, lift, titles[i]). \
             sprintf("pointtype %d pointsize %g linewidth 2 linecolor rgb %d", shapes[i], sizes[i] * points, colours[i])
     }
 }
