@@ -1,15 +1,7 @@
-/* test_process.c: processes: start, end, status, and the handle's life; semantics cases 19 to 28. */
-#include <errno.h>
-#include <fcntl.h>
+/* test_process.c: processes: start, join, exit code, name and sentinel, and their misuse; semantics cases 19 to 27. */
 #include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "children.h"
-#include "support.h"
+#include "processes.h"
 
 static bool is_active(const at_process *process) {
     at_process **children;
@@ -116,14 +108,6 @@ static int join_it(void *process) {
     return at_process_join(process, AT_FOREVER);
 }
 
-static int failures_of_joiners;
-
-static void count_failure(at_thread *thread, int code) {
-    (void)thread;
-    (void)code;
-    __atomic_add_fetch(&failures_of_joiners, 1, __ATOMIC_RELAXED);
-}
-
 /* gh-148318: concurrent joins lost the exit code. */
 START_TEST(many_threads_join_one_process) {
     enum { JOINERS = 8 };
@@ -139,49 +123,8 @@ START_TEST(many_threads_join_one_process) {
         ok(at_thread_join(joiners[i], 20));
         at_thread_free(joiners[i]);
     }
-    ck_assert_int_eq(failures_of_joiners, 0);
+    ck_assert_int_eq(atomic_load(&failures), 0);
     ck_assert_int_eq(finish(process), -SIGKILL);
-}
-END_TEST
-
-/* Case 22 (test_close). */
-START_TEST(close_gives_back_all_but_the_memory) {
-    int fds = count_fds(), code;
-    at_process *process = started(.target = wait_forever);
-    ck_assert_int_eq(at_process_close(process), AT_ERUNNING);
-    ck_assert(at_process_is_alive(process));
-    ok(at_process_kill(process));
-    ok(at_process_join(process, AT_FOREVER));
-    ck_assert_int_eq(count_fds(), fds + 1);
-    ok(at_process_close(process));
-    ck_assert_int_eq(count_fds(), fds);
-    ok(at_process_close(process));
-    ck_assert_int_eq(at_process_join(process, 0), AT_ECLOSED);
-    ck_assert_int_eq(at_process_exitcode(process, &code), AT_ECLOSED);
-    ck_assert_int_eq(at_process_terminate(process), AT_ECLOSED);
-    ck_assert_int_eq(at_process_kill(process), AT_ECLOSED);
-    ck_assert_int_eq(at_process_pid(process), AT_ECLOSED);
-    ck_assert_int_eq(at_process_sentinel(process), AT_ECLOSED);
-    ck_assert_int_eq(at_process_start(process), AT_ECLOSED);
-    ck_assert_int_eq(at_process_set_daemon(process, true), AT_ECLOSED);
-    ck_assert(!at_process_is_alive(process));
-    at_process_free(process);
-}
-END_TEST
-
-START_TEST(close_before_start_and_without_join) {
-    at_process *process = at_process_new(.target = wait_forever);
-    ok(at_process_close(process));
-    ck_assert_int_eq(at_process_start(process), AT_ECLOSED);
-    at_process_free(process);
-    int fds = count_fds(), code = 3;
-    process = started(.target = return_arg, .arg = &code);
-    struct pollfd ended = {.fd = at_process_sentinel(process), .events = POLLIN};
-    ck_assert_int_eq(poll(&ended, 1, 20000), 1);
-    ok(at_process_close(process)); /* it has ended, so close reaps it */
-    ck_assert_int_eq(count_zombies(), 0);
-    at_process_free(process);
-    ck_assert_int_eq(count_fds(), fds);
 }
 END_TEST
 
@@ -271,80 +214,6 @@ START_TEST(misuse_is_an_error) {
 }
 END_TEST
 
-static int write_later(void *wire) {
-    at_work(0.2);
-    wire_put(*(struct wire *)wire, 'x');
-    return 0;
-}
-
-static int leave_a_thread_behind(void *wire) {
-    at_thread *thread = at_thread_new(.target = write_later, .arg = wire);
-    int error = at_thread_start(thread);
-    at_thread_free(thread);
-    return error;
-}
-
-/* Case 28, first part (test_wait_for_threads). */
-START_TEST(child_waits_for_its_threads) {
-    struct wire wire = wire_new();
-    at_process *process = started(.target = leave_a_thread_behind, .arg = &wire);
-    close(wire.write);
-    ck_assert_int_eq(finish(process), 0);
-    ck_assert_int_eq(wire_get(wire), 'x');
-}
-END_TEST
-
-static int print_without_a_newline(void *unused) {
-    (void)unused;
-    printf("B");
-    return 0;
-}
-
-static int print_to_nowhere(void *unused) {
-    (void)unused;
-    int full = open("/dev/full", O_WRONLY);
-    dup2(full, STDOUT_FILENO);
-    printf("lost");
-    return 0;
-}
-
-static int print_to_a_closed_stdout(void *unused) {
-    (void)unused;
-    close(STDOUT_FILENO);
-    printf("lost");
-    return 0;
-}
-
-/*
- * Case 28, second part (test_error_on_stdio_flush): flushed, once each, in order; a stdout that is broken changes
- * nothing.
- */
-static void print_around_children(void) {
-    printf("A");
-    at_process *process = at_process_new(.target = print_without_a_newline);
-    at_check(at_process_start(process));
-    at_check(at_process_join(process, AT_FOREVER));
-    at_process_free(process);
-    printf("C");
-    static at_target *const BROKEN[] = {print_to_nowhere, print_to_a_closed_stdout};
-    for (int i = 0; i < 2; i++) {
-        int code = 1;
-        process = at_process_new(.target = BROKEN[i]);
-        at_check(at_process_start(process));
-        at_check(at_process_join(process, AT_FOREVER));
-        at_check(at_process_exitcode(process, &code));
-        at_process_free(process);
-        printf("%d", code);
-    }
-}
-
-START_TEST(stdio_is_flushed_once_and_in_order) {
-    char output[200];
-    ck_assert_int_eq(run_program(print_around_children, output, sizeof output), 0);
-    ck_assert_str_eq(output, "ABC00");
-}
-END_TEST
-
 static int check_copy(void *number) {
     return *(int *)number == 7 ? 42 : 1;
 }
@@ -382,42 +251,6 @@ START_TEST(names_are_counted_as_pythons) {
 }
 END_TEST
 
-static void handler(int number) {
-    (void)number;
-}
-
-static int check_signals(void *unused) {
-    (void)unused;
-    struct sigaction action;
-    sigset_t mask;
-    sigaction(SIGTERM, NULL, &action);
-    bool is_default = action.sa_handler == SIG_DFL;
-    sigaction(SIGCHLD, NULL, &action);
-    is_default = is_default && action.sa_handler == SIG_DFL;
-    sigaction(SIGHUP, NULL, &action);
-    pthread_sigmask(SIG_SETMASK, NULL, &mask);
-    return is_default && action.sa_handler == SIG_IGN && sigismember(&mask, SIGUSR2) && !sigismember(&mask, SIGUSR1)
-               ? 42
-               : 1;
-}
-
-START_TEST(child_has_the_callers_mask_and_default_handlers) {
-    sigset_t mask;
-    sigemptyset(&mask);
-    sigaddset(&mask, SIGUSR2);
-    pthread_sigmask(SIG_BLOCK, &mask, NULL);
-    signal(SIGTERM, handler);
-    signal(SIGCHLD, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
-    at_process *process = started(.target = check_signals);
-    signal(SIGCHLD, SIG_DFL);
-    ck_assert_int_eq(finish(process), 42);
-    sigset_t now;
-    pthread_sigmask(SIG_SETMASK, NULL, &now);
-    ck_assert(!sigismember(&now, SIGTERM) && sigismember(&now, SIGUSR2));
-}
-END_TEST
-
 static int start_deeper(void *depth) {
     int left = *(int *)depth - 1, code = 0;
     if (left < 0)
@@ -440,48 +273,6 @@ START_TEST(processes_start_processes) {
 }
 END_TEST
 
-static int count_own_fds(void *unused) {
-    (void)unused;
-    return count_fds();
-}
-
-/* test_child_fd_inflation: the tenth child has no more descriptors than the first. */
-START_TEST(children_do_not_inherit_each_others_descriptors) {
-    at_process *others[9];
-    int first = finish(started(.target = count_own_fds));
-    for (int i = 0; i < 9; i++)
-        others[i] = started(.target = wait_forever);
-    int code = 0;
-    at_process *ended = started(.target = return_arg, .arg = &code);
-    ck_assert_int_eq(exitcode_of(ended), 0); /* not closed: its sentinel is still there */
-    ck_assert_int_eq(finish(started(.target = count_own_fds)), first);
-    for (int i = 0; i < 9; i++) {
-        ok(at_process_kill(others[i]));
-        finish(others[i]);
-    }
-    at_process_free(ended);
-}
-END_TEST
-
-START_TEST(freed_handle_of_a_running_child_leaves_no_zombie) {
-    int fds = count_fds(), code = 0;
-    for (int i = 0; i < 50; i++)
-        at_process_free(started(.target = return_arg, .arg = &code));
-    at_process *last = started(.target = wait_forever);
-    at_process **active;
-    for (;;) { /* each look reaps those that have ended meanwhile */
-        int count = ok(at_active_children(&active));
-        at_processes_free(active);
-        if (count == 1)
-            break;
-    }
-    ck_assert_int_eq(count_children(), 1);
-    ok(at_process_kill(last));
-    finish(last);
-    ck_assert_int_eq(count_fds(), fds);
-}
-END_TEST
-
 int main(void) {
     Suite *suite = suite_create("process");
     TCase *cases = tcase_create("process");
@@ -491,20 +282,13 @@ int main(void) {
     tcase_add_test(cases, failed_target_says_why_and_exits_with_1);
     tcase_add_test(cases, join_polls_with_0_and_below);
     tcase_add_test(cases, many_threads_join_one_process);
-    tcase_add_test(cases, close_gives_back_all_but_the_memory);
-    tcase_add_test(cases, close_before_start_and_without_join);
     tcase_add_test(cases, sentinel_is_readable_once_it_has_ended);
     tcase_add_test(cases, daemon_may_not_have_children);
     tcase_add_test(cases, hundred_processes_start_terminate_and_join);
     tcase_add_test(cases, misuse_is_an_error);
-    tcase_add_test(cases, child_waits_for_its_threads);
-    tcase_add_test(cases, stdio_is_flushed_once_and_in_order);
     tcase_add_test(cases, argument_is_copied_when_it_has_a_size);
     tcase_add_test(cases, names_are_counted_as_pythons);
-    tcase_add_test(cases, child_has_the_callers_mask_and_default_handlers);
     tcase_add_test(cases, processes_start_processes);
-    tcase_add_test(cases, children_do_not_inherit_each_others_descriptors);
-    tcase_add_test(cases, freed_handle_of_a_running_child_leaves_no_zombie);
     suite_add_tcase(suite, cases);
     return run_suite(suite);
 }

@@ -114,11 +114,6 @@ void zygote_free(struct zygote *zygote);
 /* Forks it if it does not live: 0 or a negative code, AT_ETHREADS when it must be alone and other threads run. */
 int zygote_ensure(struct zygote *zygote, const char *name, bool only_alone);
 
-/* ---- pool.c */
-
-/* Ends all pools of this process; pool.c sets it. */
-extern void (*end_of_pools)(void);
-
 /*
  * Asks the zygote for a child; arg_size bytes at launch->arg are copied, or with 0 the pointer itself travels. 0 or a
  * negative code.
@@ -127,5 +122,10 @@ int zygote_launch(struct zygote *zygote, const struct launch *launch, size_t arg
 
 /* The wait status of a child of the zygote's that has ended (waitpid(2)): 0 or a negative code. */
 int zygote_reap(struct zygote *zygote, pid_t pid, uint32_t number, int *status);
+
+/* ---- pool.c */
+
+/* Ends all pools of this process; pool.c sets it. */
+extern void (*end_of_pools)(void);
 
 #endif

@@ -1,17 +1,9 @@
 /*
- * zygote.c: a small process that forks children on request; see zygote.h.
+ * zygote.c: a small process that forks children on request, seen from its parent; see zygote.h.
  *
- * It is a child like any other (launch.c) that serves requests from a socket until its parent closes the other end.
- * What it forks are its children, not its parent's: the parent gets a pidfd to wait on, and asks the zygote for the
- * exit status.
- *
- *   parent                                      zygote
- *   request LAUNCH, name, argument      ->      forks; the child waits at the gate
- *                                       <-      answer: error or pid, with the pidfd
- *   verdict: go, or not (no descriptor) ->      opens the gate
- *
- *   request REAP, pid                   ->      waits for it
- *                                       <-      answer: error or status
+ * It is a child like any other (launch.c) that serves requests from a socket until its parent closes the other end
+ * (zygote_serve.c). What it forks are its children, not its parent's: the parent gets a pidfd to wait on, and asks the
+ * zygote for the exit status. What they say to each other is in zygote_internal.h.
  */
 #include "zygote.h"
 
@@ -30,30 +22,14 @@
 
 #include "clock.h"
 #include "error.h"
-#include "internal.h"
 #include "lock_internal.h"
 #include "wait.h"
-
-enum { ARGUMENT_MAX = 64 * 1024 };
+#include "zygote_internal.h"
 
 /*
  * A zygote that does not answer in this time has been stopped, or worse: it is as good as dead. It needs a millisecond.
  */
 static const struct timeval PATIENCE = {.tv_sec = 5};
-
-struct request {
-    enum { LAUNCH, REAP } kind;
-    pid_t pid; /* of REAP */
-    struct launch
-        launch;      /* of LAUNCH; its pointers mean the same in both processes, but for the names and the argument */
-    char name[256];  /* launch.identity.name; longer ones are cut */
-    size_t arg_size; /* the bytes at launch.arg, which follow the request; 0: launch.arg is the argument itself */
-};
-
-struct answer {
-    int error;
-    int value; /* pid or status */
-};
 
 /*
  * One start at a time, of all zygotes: none is forked while the ends of another's socket lie open here, since it would
@@ -77,120 +53,7 @@ static struct {
     LIST_HEAD(, zygote) list;
 } zygotes = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
-static int served = -1; /* in a zygote: its end, which its children must not have */
-
-/* ---- messages, whole or not at all: SOCK_SEQPACKET */
-
-/* 0, AT_ENOZYGOTE when the other side is gone, or -errno. */
-static int send_message(int socket, const struct msghdr *message) {
-    while (sendmsg(socket, message, MSG_NOSIGNAL) < 0)
-        if (errno != EINTR)
-            return errno == EPIPE || errno == ECONNRESET || errno == EAGAIN ? AT_ENOZYGOTE : -errno;
-    return 0;
-}
-
-/* The number of bytes received, 0 when the other side is gone or does not answer. */
-static size_t receive_message(int socket, struct msghdr *message) {
-    ssize_t received;
-    while ((received = recvmsg(socket, message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
-        ;
-    return received < 0 ? 0 : (size_t)received;
-}
-
-static int send_bytes(int socket, const void *bytes, size_t size) {
-    struct iovec part = {.iov_base = (void *)bytes, .iov_len = size};
-    return send_message(socket, &(struct msghdr){.msg_iov = &part, .msg_iovlen = 1});
-}
-
-static bool receive_bytes(int socket, void *bytes, size_t size) {
-    struct iovec part = {.iov_base = bytes, .iov_len = size};
-    return receive_message(socket, &(struct msghdr){.msg_iov = &part, .msg_iovlen = 1}) == size;
-}
-
-/* The room for one descriptor beside a message. unix(7), cmsg(3) */
-union descriptor_room {
-    struct cmsghdr header;
-    char bytes[CMSG_SPACE(sizeof(int))];
-};
-
-static int send_answer(int socket, const struct answer *answer, int descriptor) {
-    union descriptor_room room = {0};
-    struct iovec part = {.iov_base = (void *)answer, .iov_len = sizeof *answer};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (descriptor >= 0) {
-        message.msg_control = room.bytes;
-        message.msg_controllen = sizeof room.bytes;
-        *CMSG_FIRSTHDR(&message) = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
-        memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), &descriptor, sizeof descriptor);
-    }
-    return send_message(socket, &message);
-}
-
-/* Stores -1 as the descriptor when none came, or there was no room for it in this process. */
-static bool receive_answer(int socket, struct answer *answer, int *descriptor) {
-    union descriptor_room room;
-    struct iovec part = {.iov_base = answer, .iov_len = sizeof *answer};
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = room.bytes, .msg_controllen = sizeof room.bytes};
-    *descriptor = -1;
-    if (receive_message(socket, &message) != sizeof *answer)
-        return false;
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (header != NULL && header->cmsg_type == SCM_RIGHTS)
-        memcpy(descriptor, CMSG_DATA(header), sizeof *descriptor);
-    return true;
-}
-
-/* ---- in the zygote */
-
-/* An error ends the zygote: its parent is gone. */
-static int serve_launch(struct request *request, unsigned char *argument) {
-    struct launched launched;
-    request->launch.alone = true;
-    request->launch.launcher = getpid();
-    request->launch.identity.name = request->name;
-    request->launch.identity.parent_name = identity.parent_name;
-    request->launch.identity.parent_pidfd = identity.parent_pidfd; /* our parent is theirs */
-    if (request->arg_size > 0)
-        request->launch.arg = argument;
-    int error = launch_begin(&request->launch, &launched);
-    if (error == 0) {
-        bool go = false;
-        error = send_answer(served, &(struct answer){.value = launched.pid}, launched.pidfd);
-        if (error == 0 && !receive_bytes(served, &go, sizeof go))
-            error = AT_ENOZYGOTE;
-        launch_finish(&launched, go);
-        if (go)
-            close(launched.pidfd);
-        if (error == 0 || error == AT_ENOZYGOTE)
-            return error;
-    }
-    return send_answer(served, &(struct answer){.error = error}, -1);
-}
-
-static int serve_reap(const struct request *request) {
-    struct answer answer = {0};
-    while (waitpid(request->pid, &answer.value, 0) < 0 && answer.error == 0)
-        if (errno != EINTR)
-            answer.error = -errno;
-    return send_answer(served, &answer, -1);
-}
-
-/* The zygote's target: ends when the parent closes its end, by at_zygote_stop or by dying. */
-static int serve(void *ends) {
-    static _Alignas(max_align_t) unsigned char argument[ARGUMENT_MAX];
-    struct request request;
-    close(((int *)ends)[0]);
-    served = ((int *)ends)[1];
-    identity.parent_pidfd = pidfd_open(identity.parent, 0); /* its death would be ours, so it is that one */
-    struct iovec parts[] = {{&request, sizeof request}, {argument, sizeof argument}};
-    int error = 0;
-    while (error == 0 && receive_message(served, &(struct msghdr){.msg_iov = parts, .msg_iovlen = 2}) > 0)
-        error = request.kind == LAUNCH ? serve_launch(&request, argument) : serve_reap(&request);
-    return 0;
-}
-
-/* ---- in the parent */
+/* ---- its life */
 
 /*
  * Two connected descriptors, and neither 0, 1 nor 2: where a standard stream is closed, what the program prints there
@@ -241,7 +104,7 @@ static int start(struct zygote *zygote, const char *name) {
     if (error != 0)
         return error;
     struct launch launch = {
-        .target = serve,
+        .target = zygote_serve,
         .arg = ends,
         .alone = count_other_threads() == 0,
         .launcher = getpid(),
@@ -311,6 +174,8 @@ void zygote_free(struct zygote *zygote) {
     free(zygote);
 }
 
+/* ---- its children */
+
 /*
  * A request and its answer, with the lock held. A conversation that breaks off is the zygote's end: nothing would fit
  * any more.
@@ -318,19 +183,19 @@ void zygote_free(struct zygote *zygote) {
 static int converse(struct zygote *zygote, struct iovec *parts, size_t count, struct answer *answer, int *descriptor) {
     if (zygote->socket < 0)
         return AT_ENOZYGOTE;
-    int error = send_message(zygote->socket, &(struct msghdr){.msg_iov = parts, .msg_iovlen = count});
+    int error = message_send(zygote->socket, &(struct msghdr){.msg_iov = parts, .msg_iovlen = count});
     if (error == AT_ENOZYGOTE)
         stop(zygote);
     if (error != 0)
         return error;
-    if (receive_answer(zygote->socket, answer, descriptor))
+    if (answer_receive(zygote->socket, answer, descriptor))
         return answer->error;
     stop(zygote);
     return AT_ENOZYGOTE;
 }
 
 static int give_verdict(struct zygote *zygote, bool go) {
-    int error = send_bytes(zygote->socket, &go, sizeof go);
+    int error = message_send_bytes(zygote->socket, &go, sizeof go);
     if (error != 0)
         stop(zygote);
     return error;
@@ -401,10 +266,7 @@ static void after_fork_in_child(void) {
     forget(&common);
     LIST_FOREACH(zygote, &zygotes.list, listed)
     forget(zygote);
-    if (served >= 0) {
-        close(served);
-        served = -1;
-    }
+    zygote_serve_no_more();
     pthread_mutex_unlock(&zygotes.mutex); /* this thread locked it in before_fork */
 }
 
