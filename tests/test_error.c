@@ -9,10 +9,10 @@ static char output[4096];
 
 /* ---- at_strerror */
 
-static const int OURS[] = {AT_ENOTSTARTED, AT_ESTARTED, AT_ENOTARGET, AT_ENOTJOINABLE, AT_ENOTCHILD,
-                           AT_ERUNNING,    AT_ECLOSED,  AT_EDAEMON,   AT_ETHREADS,     AT_ENOZYGOTE,
-                           AT_EEMPTY,      AT_EFULL,    AT_ETOOLARGE, AT_ECOUNT,       AT_EDIED,
-                           AT_ETASKTIME,   AT_EBROKEN,  AT_EOPEN,     AT_EEND,         AT_ENOTMINE};
+static const int OURS[] = {AT_ENOTSTARTED, AT_ESTARTED, AT_ENOTARGET, AT_ENOTJOINABLE, AT_ENOTCHILD, AT_ERUNNING,
+                           AT_ECLOSED,     AT_EDAEMON,  AT_ETHREADS,  AT_ENOZYGOTE,    AT_EEMPTY,    AT_EFULL,
+                           AT_ETOOLARGE,   AT_ECOUNT,   AT_EDIED,     AT_ETASKTIME,    AT_EBROKEN,   AT_EOPEN,
+                           AT_EEND,        AT_ENOTMINE, AT_ECOMMAND,  AT_ENOPIPE,      AT_EINPUT,    AT_ENOTLEADER};
 enum { OUR_COUNT = sizeof OURS / sizeof *OURS };
 
 START_TEST(each_code_of_ours_has_a_text_of_its_own) {
@@ -23,6 +23,7 @@ START_TEST(each_code_of_ours_has_a_text_of_its_own) {
         for (int j = 0; j < i; j++)
             ck_assert_str_ne(at_strerror(OURS[i]), at_strerror(OURS[j]));
     }
+    ck_assert_str_eq(at_strerror(AT_ENOTSTARTED - OUR_COUNT), "unknown error code"); /* so none is left out here */
 }
 END_TEST
 

@@ -123,17 +123,17 @@ static inline at_input at_text(const char *text) {
 
 /*
  * An environment instead of this process's: .env = AT_ENV({"LANG", "C"}, {"HOME", "/tmp"}), AT_EMPTY_ENV, or
- * at_env(variables, count). Sizes are those of strings that do not end with NUL; left out, they do.
+ * at_env(variables, count).
  */
 typedef struct at_variable {
     const char *name, *value;
-    size_t name_size, value_size;
 } at_variable;
 
 typedef struct at_environment {
     bool given;
     const at_variable *variables;
     size_t count;
+    const size_t *sizes; /* of each name and value, 2 * count, when they do not end with NUL; one within is an error */
 } at_environment;
 
 #define AT_ENV(...)                                                                                                    \
@@ -141,7 +141,7 @@ typedef struct at_environment {
 #define AT_EMPTY_ENV at_env(NULL, 0)
 
 static inline at_environment at_env(const at_variable *variables, size_t count) {
-    at_environment environment = {true, variables, count};
+    at_environment environment = {true, variables, count, NULL};
     return environment;
 }
 
@@ -247,7 +247,7 @@ typedef struct at_command_failure {
 
 /* How a command went (CompletedProcess, CalledProcessError and TimeoutExpired). at_completed_free gives it back. */
 typedef struct at_completed {
-    char **args;    /* a copy of the command, ending with NULL */
+    char **args;    /* a copy of the command, ending with NULL; NULL when the command itself was none */
     int returncode; /* the exit code, or minus the signal that ended it, or AT_NO_RETURNCODE */
     char *stdout;   /* what it wrote, with a NUL behind it that does not count; NULL when not captured */
     size_t stdout_size;
@@ -284,8 +284,9 @@ AT_API int at_completed_check(at_completed *completed) AT_MUST_CHECK;
  * at_run with .check, that stores what the command wrote to stdout (subprocess.check_output) with a NUL behind it, to
  * be freed by the caller, and returns how many bytes; on an error NULL is stored.
  */
-#define at_check_output(output, args, ...)                                                                             \
-    at_check_output_of((output), AT_COMMAND(args), &(at_subprocess_options){.no_option = 0, __VA_ARGS__})
+#define at_check_output(output, ...) AT_CHECK_OUTPUT_WITH(output, __VA_ARGS__, .no_option = 0)
+#define AT_CHECK_OUTPUT_WITH(output, args, ...)                                                                        \
+    at_check_output_of((output), AT_COMMAND(args), &(at_subprocess_options){__VA_ARGS__})
 AT_API ssize_t at_check_output_of(char **output, at_command command,
                                   const at_subprocess_options *options) AT_MUST_CHECK;
 
@@ -304,8 +305,9 @@ typedef struct at_popen at_popen;
  * Starts a command (subprocess.Popen) and stores its handle; on an error NULL is stored, and .failure says more.
  * Errors: as at_run's.
  */
-#define at_popen_new(popen, args, ...)                                                                                 \
-    at_popen_create((popen), AT_COMMAND(args), &(at_subprocess_options){.no_option = 0, __VA_ARGS__})
+#define at_popen_new(popen, ...) AT_POPEN_NEW_WITH(popen, __VA_ARGS__, .no_option = 0)
+#define AT_POPEN_NEW_WITH(popen, args, ...)                                                                            \
+    at_popen_create((popen), AT_COMMAND(args), &(at_subprocess_options){__VA_ARGS__})
 AT_API int at_popen_create(at_popen **popen, at_command command, const at_subprocess_options *options) AT_MUST_CHECK;
 
 /*

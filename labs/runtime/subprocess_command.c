@@ -40,10 +40,6 @@ static char *append(char **strings, const char *bytes, size_t size) {
     return string;
 }
 
-static size_t size_of(const char *string, const size_t *size) {
-    return size != NULL && *size > 0 ? *size : strlen(string);
-}
-
 /* ---- args */
 
 int command_copy(at_command command, const at_subprocess_options *options, char ***args, at_command_failure *failure) {
@@ -91,43 +87,46 @@ static char **make_argv(char *const *args, const at_subprocess_options *options)
 
 /* ---- envp */
 
-/* What is wrong with a variable; NULL when nothing is. */
-static const char *wrong_with(const at_variable *variable) {
-    if (variable->name == NULL || *variable->name == '\0')
+/* What is wrong with a variable whose name and value have these sizes; NULL when nothing is. */
+static const char *wrong_with(const at_variable *variable, const size_t sizes[2]) {
+    if (sizes[0] == 0)
         return "has no name";
-    size_t size = size_of(variable->name, &variable->name_size);
-    if (memchr(variable->name, '=', size) != NULL)
+    if (memchr(variable->name, '=', sizes[0]) != NULL)
         return "has a '=' in its name";
-    if (memchr(variable->name, '\0', size) != NULL)
+    if (memchr(variable->name, '\0', sizes[0]) != NULL)
         return "has a NUL in its name";
     if (variable->value == NULL)
         return "has no value; leave it out, or give it \"\"";
-    if (memchr(variable->value, '\0', size_of(variable->value, &variable->value_size)) != NULL)
-        return "has a NUL in its value";
-    return NULL;
+    return memchr(variable->value, '\0', sizes[1]) != NULL ? "has a NUL in its value" : NULL;
+}
+
+/* The sizes of variable i's name and value. */
+static void measure(at_environment env, size_t i, size_t sizes[2]) {
+    const char *strings[] = {env.variables[i].name, env.variables[i].value};
+    for (size_t k = 0; k < 2; k++)
+        sizes[k] = strings[k] == NULL ? 0 : env.sizes != NULL ? env.sizes[2 * i + k] : strlen(strings[k]);
 }
 
 static int make_envp(at_environment env, char *const *args, char ***envp, at_command_failure *failure) {
-    size_t total = 0;
+    size_t total = 0, sizes[2];
     for (size_t i = 0; i < env.count; i++) {
-        const char *wrong = wrong_with(&env.variables[i]);
-        const char *name = env.variables[i].name;
+        measure(env, i, sizes);
+        const char *wrong = wrong_with(&env.variables[i], sizes);
         if (wrong != NULL)
             return failure_set(failure, -EINVAL, AT_STAGE_OPTIONS, args, "env",
-                               ".env: variable %zu, \"%.100s\", %s (nothing was started)", i, name != NULL ? name : "",
-                               wrong);
-        total += size_of(name, &env.variables[i].name_size) + 1;
-        total += size_of(env.variables[i].value, &env.variables[i].value_size) + 1;
+                               ".env: variable %zu, \"%.*s\", %s (nothing was started)", i,
+                               sizes[0] < 100 ? (int)sizes[0] : 100, sizes[0] > 0 ? env.variables[i].name : "", wrong);
+        total += sizes[0] + sizes[1] + 2;
     }
     char *strings;
     *envp = vector_new(env.count, total, &strings);
     if (*envp == NULL)
         return no_memory(failure, args);
     for (size_t i = 0; i < env.count; i++) {
-        const at_variable *variable = &env.variables[i];
-        (*envp)[i] = append(&strings, variable->name, size_of(variable->name, &variable->name_size));
+        measure(env, i, sizes);
+        (*envp)[i] = append(&strings, env.variables[i].name, sizes[0]);
         strings[-1] = '=';
-        append(&strings, variable->value, size_of(variable->value, &variable->value_size));
+        append(&strings, env.variables[i].value, sizes[1]);
     }
     return 0;
 }

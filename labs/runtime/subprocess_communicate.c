@@ -26,7 +26,7 @@ enum {
 
 /*
  * A write to a pipe that nobody reads any more sends this thread SIGPIPE, which is not the program's business: it is
- * blocked meanwhile, and taken away unless it was pending before.
+ * blocked meanwhile, and taken away if a write has sent it and it was not pending before.
  */
 struct guard {
     bool is_needed, was_pending;
@@ -45,13 +45,13 @@ static void guard_begin(struct guard *guard, bool is_needed) {
     pthread_sigmask(SIG_BLOCK, &broken_pipe, &guard->before);
 }
 
-static void guard_end(const struct guard *guard) {
+static void guard_end(const struct guard *guard, bool was_sent) {
     sigset_t broken_pipe;
     if (!guard->is_needed)
         return;
     sigemptyset(&broken_pipe);
     sigaddset(&broken_pipe, SIGPIPE);
-    if (!guard->was_pending)
+    if (was_sent && !guard->was_pending)
         while (sigtimedwait(&broken_pipe, NULL, &(struct timespec){0}) < 0 && errno == EINTR)
             ;
     pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
@@ -65,6 +65,7 @@ static void feed(at_popen *popen) {
         return;
     if (size > 0)
         popen->written += (size_t)size;
+    popen->had_broken_pipe = size < 0 && errno == EPIPE;
     if (size < 0 || popen->written == popen->input_size)
         popen_close_end(popen, 0);
 }
@@ -226,7 +227,8 @@ int communicate_exchange(at_popen *popen, const struct deadline *deadline) {
     struct guard guard;
     guard_begin(&guard, popen->ends[0] >= 0);
     int error = exchange(popen, *deadline);
-    guard_end(&guard);
+    guard_end(&guard, popen->had_broken_pipe);
+    popen->had_broken_pipe = false;
     for (int i = 1; i < 3; i++)
         if (popen->captures[i].data != NULL)
             popen->captures[i].data[popen->captures[i].size] = '\0';

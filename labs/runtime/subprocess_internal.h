@@ -144,6 +144,7 @@ struct at_popen {
     const char *input;
     char *input_copy; /* NULL, or what `input` is and has to be freed */
     size_t input_size, written;
+    bool had_broken_pipe;       /* this thread has got SIGPIPE for it */
     struct capture captures[3]; /* of stdout and stderr */
     size_t bad;                 /* -EILSEQ: the first byte that is no text... */
     int bad_stream;             /* ...and in what: 0 is the input */
@@ -157,8 +158,11 @@ void popen_close_end(at_popen *popen, int number);
 
 /* ---- subprocess_start.c */
 
-/* Starts a command: 0 and the handle, or the negative code that the failure now explains, and NULL. */
-int popen_start(enum subprocess_call call, at_command command, const at_subprocess_options *options,
+/*
+ * Starts a command, of which the args are a copy: 0 and the handle, which takes them over, or the negative code that
+ * the failure now explains, and NULL.
+ */
+int popen_start(enum subprocess_call call, char **args, const at_subprocess_options *options,
                 const at_stream streams[3], at_popen **popen, at_command_failure *failure);
 
 /* After -EILSEQ: what is no text, as a sentence. */

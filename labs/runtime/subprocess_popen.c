@@ -62,7 +62,11 @@ void at_popen_free(at_popen *popen) {
 int at_popen_create(at_popen **popen, at_command command, const at_subprocess_options *options) {
     at_command_failure failure = {0};
     const at_stream streams[] = {options->stdin, options->stdout, options->stderr};
-    int error = popen_start(CALL_POPEN, command, options, streams, popen, &failure);
+    char **args;
+    *popen = NULL;
+    int error = command_copy(command, options, &args, &failure);
+    if (error == 0 && (error = popen_start(CALL_POPEN, args, options, streams, popen, &failure)) != 0)
+        free(args);
     if (options->failure != NULL)
         *options->failure = failure;
     return error;

@@ -107,8 +107,7 @@ static void collect(at_popen *popen, at_completed *completed) {
     hand_over(popen, 1, &completed->stdout, &completed->stdout_size);
     hand_over(popen, 2, &completed->stderr, &completed->stderr_size);
     completed->truncated = popen->captures[1].truncated || popen->captures[2].truncated;
-    completed->args = popen->args;
-    popen->args = NULL;
+    popen->args = NULL; /* they are the result's */
 }
 
 static int run(enum subprocess_call call, at_command command, const at_subprocess_options *options,
@@ -121,7 +120,9 @@ static int run(enum subprocess_call call, at_command command, const at_subproces
     bool may_be_killed = options->timeout.given && options->timeout.value < AT_FOREVER;
     if (may_be_killed && !options->start_new_session && !options->process_group.given)
         chosen.process_group = at_group(0);
-    int error = popen_start(call, command, &chosen, streams, &popen, &completed->failure);
+    int error = command_copy(command, options, &completed->args, &completed->failure);
+    if (error == 0)
+        error = popen_start(call, completed->args, &chosen, streams, &popen, &completed->failure);
     if (error != 0)
         return error;
     error = see_through(popen, options, completed);

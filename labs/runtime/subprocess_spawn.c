@@ -251,6 +251,11 @@ int spawn_program(const struct spawn *spawn, struct launched *launched, at_stage
         *about = child.about;
         return -child.error;
     }
+    int higher = pidfd <= STDERR_FILENO ? fcntl(pidfd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : -1;
+    if (higher >= 0) { /* else it stays: the program runs already */
+        close(pidfd);
+        pidfd = higher;
+    }
     *launched = (struct launched){.pid = (pid_t)pid, .pidfd = pidfd};
     return 0;
 }

@@ -161,37 +161,44 @@ void popen_explain_text(const at_popen *popen, at_command_failure *failure) {
                 encoding);
 }
 
-int popen_start(enum subprocess_call call, at_command command, const at_subprocess_options *options,
+/* Without memory, or for want of sense: what of the options it was. */
+static int refuse(at_command_failure *failure, int error, char **args, const char *option, const char *value) {
+    if (error == -EINVAL)
+        return failure_set(failure, error, AT_STAGE_OPTIONS, args, option,
+                           ".%s = \"%.60s\" is unknown; %s (nothing was started)", option, value,
+                           strcmp(option, "errors") == 0 ? "say \"strict\", \"replace\" or \"ignore\""
+                                                         : "leave it out for UTF-8, or say one that `iconv -l` lists");
+    return failure_set(failure, error, AT_STAGE_OPTIONS, args, option, "%s", at_strerror(error));
+}
+
+int popen_start(enum subprocess_call call, char **args, const at_subprocess_options *options,
                 const at_stream streams[3], at_popen **popen, at_command_failure *failure) {
     struct text text;
     const char *option;
-    char **args;
     *popen = NULL;
     int error = options_check(call, options, failure);
-    if (error == 0 && (error = text_choose(options, &text, &option)) != 0)
-        failure_set(failure, error, AT_STAGE_OPTIONS, NULL, option,
-                    error == -EINVAL ? ".%s: unknown (nothing was started)" : ".%s: no memory", option);
-    if (error == 0)
-        error = command_copy(command, options, &args, failure);
     if (error != 0)
         return error;
+    error = text_choose(options, &text, &option);
+    if (error != 0)
+        return refuse(failure, error, args, option,
+                      strcmp(option, "errors") == 0 ? options->errors : options->encoding);
     at_popen *started = popen_new(args, &text, options);
-    if (started == NULL) {
-        error = failure_set(failure, -ENOMEM, AT_STAGE_OPTIONS, args, "", "%s", at_strerror(-ENOMEM));
-        free(args);
-        return error;
-    }
+    if (started == NULL)
+        return refuse(failure, -ENOMEM, args, "", "");
     if (options->input.given)
         error = communicate_input(started, options->input);
     if (error == -EILSEQ)
         popen_explain_text(started, failure);
     else if (error != 0)
-        failure_set(failure, error, AT_STAGE_OPTIONS, args, "input", "%s", at_strerror(error));
-    if (error == 0)
-        error = start_command(call, options, streams, started, failure);
-    if (error == 0)
-        *popen = started;
+        refuse(failure, error, args, "input", "");
     else
+        error = start_command(call, options, streams, started, failure);
+    if (error == 0) {
+        *popen = started;
+    } else {
+        started->args = NULL;
         at_popen_free(started);
+    }
     return error;
 }

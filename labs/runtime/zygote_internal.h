@@ -1,6 +1,6 @@
+/* zygote_internal.h (internal): what a zygote and its parent say to each other. */
+
 /*
- * zygote_internal.h (internal): what a zygote and its parent say to each other.
- *
  *   parent                                      zygote
  *   request LAUNCH, name, argument      ->      forks; the child waits at the gate
  *                                       <-      answer: error or pid, with the pidfd
