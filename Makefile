@@ -201,6 +201,7 @@ $(BUILD)/tests/test_faults: WRAPPED := $(WRAP:%=-Wl,--wrap=%)
 $(BUILD)/tests/test_process_gate: WRAPPED := $(WRAP_GATE:%=-Wl,--wrap=%)
 $(BUILD)/tests/test_pool_limits: WRAPPED := $(WRAP_POOL:%=-Wl,--wrap=%)
 $(BUILD)/tests/test_subprocess_limits: WRAPPED := $(WRAP_SUBPROCESS:%=-Wl,--wrap=%)
+$(BUILD)/tests/test_subprocess_forks: WRAPPED := -Wl,--wrap=close
 
 -include $(SOURCES:%.c=$(BUILD)/%.d) $(LIBRARY_SOURCES:%.c=$(BUILD)/hooked/%.d)
 

@@ -244,7 +244,6 @@ void schedule_run(void) {
 }
 
 bool schedule_await(bool (*holds)(void *), void *context, const struct deadline *deadline) {
-    static const struct deadline NEVER = {.never = true};
     schedule_commit(self);
     self->holds = holds;
     self->context = context;

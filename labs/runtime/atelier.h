@@ -11,12 +11,13 @@
  *   options    designated initialisers; what is left out is Python's default.
  *
  * Read the headers in this order: clock, error, program, thread, lock, shared, process_lock, process, zygote, queue,
- * pool, subprocess.
+ * pool, command, subprocess.
  */
 #ifndef ATELIER_H
 #define ATELIER_H
 
 #include "clock.h"
+#include "command.h"
 #include "error.h"
 #include "lock.h"
 #include "pool.h"

@@ -1,5 +1,6 @@
 /* children.c: the processes started here: who lives, who has ended and how, and what a fork makes of them. */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "error.h"
 #include "exit_status.h"
 #include "process_internal.h"
+#include "wait.h"
 
 /* Those that have a pidfd, in the order of their start. */
 static struct {
@@ -200,7 +202,9 @@ bool children_reap(at_process *process) {
 
 int children_signal_group(at_process *process, int number) {
     pthread_mutex_lock(&children.mutex);
-    int error = process->ended || kill(-process->pid, number) == 0 || errno == ESRCH ? 0 : -errno;
+    siginfo_t info; /* as long as it is ours to reap, nobody else has the number */
+    bool is_gone = process->ended || waitid(P_PIDFD, (id_t)process->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) != 0;
+    int error = is_gone || kill(-process->pid, number) == 0 || errno == ESRCH ? 0 : -errno;
     pthread_mutex_unlock(&children.mutex);
     return error;
 }
@@ -285,6 +289,34 @@ void children_reap_abandoned(void) {
     pthread_mutex_lock(&children.mutex);
     if (children.abandoned > 0)
         sweep();
+    pthread_mutex_unlock(&children.mutex);
+}
+
+void children_close(_Atomic int *descriptor) {
+    pthread_mutex_lock(&children.mutex);
+    int closed = atomic_exchange(descriptor, -1);
+    if (closed >= 0)
+        close(closed);
+    pthread_mutex_unlock(&children.mutex);
+}
+
+void children_await_commands(void) {
+    at_process *process;
+    pthread_mutex_lock(&children.mutex);
+    process = TAILQ_FIRST(&children.list);
+    while (process != NULL) {
+        if (process->release == NULL || process->outlives_parent || reap_if_ended(process)) {
+            process = TAILQ_NEXT(process, listed);
+            continue;
+        }
+        process->calls++; /* so that its pidfd stays */
+        pthread_mutex_unlock(&children.mutex);
+        await_descriptor(process->pidfd, POLLIN, &NEVER);
+        pthread_mutex_lock(&children.mutex);
+        process->calls--;
+        tidy(process);
+        process = TAILQ_FIRST(&children.list);
+    }
     pthread_mutex_unlock(&children.mutex);
 }
 

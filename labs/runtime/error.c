@@ -59,6 +59,8 @@ const char *at_strerror(int code) {
         return "communicate has begun with other input; give it no more, or none at all the first time";
     case AT_ENOTLEADER:
         return "it leads no process group; start it with .process_group = at_group(0) or .start_new_session = true";
+    case -EBUSY:
+        return "another thread's call has it just now; wait until that is over";
     case -EILSEQ:
         return "not text in that encoding; name the right .encoding, or say .errors = \"replace\"";
     case -EDEADLK:

@@ -195,7 +195,6 @@ static int wait_until_gone(at_pool *pool, const struct deadline *deadline) {
 }
 
 int at_pool_terminate(at_pool *pool) {
-    static const struct deadline NEVER = {.never = true};
     int error = pool_check(pool);
     if (error != 0)
         return error;

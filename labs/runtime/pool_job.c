@@ -291,7 +291,6 @@ static int run(at_pool *pool, const at_job *job, size_t count, void *results, at
         error = submit(pool, job, count, GET_ALL, &result);
     if (error != 0)
         return error;
-    static const struct deadline NEVER = {.never = true};
     error = result_get(result, results, result->count * result->result_size, &NEVER);
     if (error != 0 && failure != NULL) {
         lock_take(&pool->lock);

@@ -71,8 +71,14 @@ void children_end_spawn(at_process *process, const struct launched *launched);
  */
 int children_signal_group(at_process *process, int number);
 
+/* Closes a descriptor that children have not, and stores -1: no fork of this process comes between the two. */
+void children_close(_Atomic int *descriptor);
+
 /* Within a call: true once the process has ended; reaps it then. */
 bool children_reap(at_process *process);
+
+/* Waits for the commands that end with the main thread: it is about to end while others go on (pthread_exit). */
+void children_await_commands(void);
 
 /* Whether any has been started here whose handle is still needed. */
 bool children_exist(void);

@@ -84,7 +84,6 @@ int process_lock_take(struct at_process_lock *lock, const struct deadline *deadl
 }
 
 int at_process_lock_acquire(at_process_lock *lock, double timeout) {
-    static const struct deadline NEVER = {.never = true};
     struct deadline deadline;
     if (lock == NULL)
         return -EINVAL;

@@ -169,7 +169,6 @@ void at_queue_close(at_queue *queue) {
 }
 
 int at_queue_fileno(at_queue *queue) {
-    static const struct deadline NEVER = {.never = true};
     if (queue == NULL)
         return -EINVAL;
     if (queue->descriptor < 0 || descriptor_is_used(queue))

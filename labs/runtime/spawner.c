@@ -11,6 +11,7 @@
 
 #include "internal.h"
 #include "lock_internal.h"
+#include "process_internal.h"
 #include "wait.h"
 
 static pthread_key_t end_of_main; /* set in the main thread once it has forked */
@@ -26,8 +27,6 @@ static struct {
     void *arg;
     int result;
 } spawner;
-
-static const struct deadline NEVER = {.never = true};
 
 static void *spawner_main(void *unused) {
     (void)unused; /* it keeps the program's name: its children inherit it */
@@ -107,6 +106,7 @@ int launch_by_fork(const struct launch *launch, struct launched *launched) {
 static void end_main(void *unused) {
     (void)unused;
     end_of_process();
+    children_await_commands();
 }
 
 /* The child has no spawner. */

@@ -206,6 +206,7 @@ int vectors_make(char *const *args, const at_subprocess_options *options, struct
         return no_memory(failure, args);
     spawn->argv = vectors->argv;
     spawn->candidates = vectors->candidates;
+    spawn->was_searched = *program != '\0' && strchr(program, '/') == NULL;
     spawn->passed = vectors->passed;
     return 0;
 }

@@ -1,4 +1,5 @@
 /* subprocess_failure.c: why a call of subprocess failed, as a sentence. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 

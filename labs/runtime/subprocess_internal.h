@@ -2,7 +2,7 @@
 #ifndef ATELIER_SUBPROCESS_INTERNAL_H
 #define ATELIER_SUBPROCESS_INTERNAL_H
 
-#include <stdarg.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,6 +20,7 @@ struct spawn {
     char *const *argv;
     char *const *envp;
     char *const *candidates; /* paths of the program, in the order in which they are tried, ending with NULL */
+    bool was_searched;       /* in PATH, as its name has no '/' */
     const char *cwd;         /* NULL: the parent's */
     int streams[3];          /* what becomes its stdin, stdout and stderr; -1: what the parent has there */
     bool new_session;
@@ -106,7 +107,23 @@ int text_decode(const struct text *text, char **data, size_t *size, size_t *bad)
 int text_encode(const struct text *text, const void *data, size_t size, char **encoded, size_t *encoded_size,
                 size_t *bad);
 
+/*
+ * A thread that was cancelled in the midst of a call would leave a lock, or a spawn under way, behind it for ever: none
+ * is. Returns what cancel_restore wants.
+ */
+static inline int cancel_disable(void) {
+    int before;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    return before;
+}
+
+static inline void cancel_restore(int before) {
+    pthread_setcancelstate(before, NULL);
+}
+
 /* ---- subprocess_streams.c: what a child's streams are connected to */
+
+extern const char *const stream_names[3];
 
 struct connections {
     int own[3];     /* this process's ends of the pipes, each above 2; -1: none */
@@ -121,6 +138,8 @@ void connections_close_childs(struct connections *connections);
 void connections_close_own(struct connections *connections);
 
 /* ---- subprocess_popen.c: handles */
+
+static const double DRAIN = 0.25; /* seconds; the default of .drain */
 
 /* What has been read from a pipe. */
 struct capture {
@@ -140,7 +159,9 @@ struct at_popen {
 
     struct at_lock communicating; /* one communicate at a time; guards the rest */
     bool begun, finished;
-    int outcome; /* when finished: 0 or -EILSEQ */
+    bool has_ended;          /* as communicate has seen... */
+    struct deadline drained; /* ...and until when its pipes are read then */
+    int outcome;             /* when finished: 0 or -EILSEQ */
     const char *input;
     char *input_copy; /* NULL, or what `input` is and has to be freed */
     size_t input_size, written;
@@ -152,6 +173,9 @@ struct at_popen {
 
 /* A handle of a command that has not been started, which takes over the args; NULL when memory is short. */
 at_popen *popen_new(char **args, const struct text *text, const at_subprocess_options *options);
+
+/* Within a call: whether it has ended, and how: as at_popen_poll. */
+int popen_status(at_popen *popen, int *returncode);
 
 /* Closes an end of a pipe, if it is still there. */
 void popen_close_end(at_popen *popen, int number);
@@ -168,7 +192,7 @@ int popen_start(enum subprocess_call call, char **args, const at_subprocess_opti
 /* After -EILSEQ: what is no text, as a sentence. */
 void popen_explain_text(const at_popen *popen, at_command_failure *failure);
 
-/* ---- subprocess_communicate.c */
+/* ---- subprocess_exchange.c and subprocess_communicate.c */
 
 /*
  * Takes the input for the child, which the caller lends for as long as there are exchanges, and makes bytes of it where

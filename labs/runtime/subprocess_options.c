@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "subprocess_internal.h"
@@ -57,7 +57,8 @@ static int check_stream(at_stream stream, const char *name, at_command_failure *
     return 0;
 }
 
-static int check_streams(const at_subprocess_options *options, at_command_failure *failure) {
+static int check_streams(enum subprocess_call call, const at_subprocess_options *options, at_command_failure *failure) {
+    bool is_stdout_inherited = !is_given(options->stdout) && !options->capture_output && call != CALL_CHECK_OUTPUT;
     if (options->input.given && is_given(options->stdin))
         return conflict(failure, "input", "stdin");
     if (options->capture_output && is_given(options->stdout))
@@ -70,6 +71,9 @@ static int check_streams(const at_subprocess_options *options, at_command_failur
         return mistake(failure, "stdout", "AT_STDOUT is for .stderr; give it AT_PIPE or something to write to");
     if (options->input.given && options->input.data == NULL && options->input.size > 0)
         return mistake(failure, "input", "NULL of more than 0 bytes");
+    if (options->stderr.kind == AT_STREAM_STDOUT && is_stdout_inherited && fcntl(STDOUT_FILENO, F_GETFD) < 0)
+        return failure_set(failure, -EBADF, AT_STAGE_STREAMS, NULL, "stderr",
+                           ".stderr: stdout, where it is to go, is not open (nothing was started)");
     int error = check_stream(options->stdin, "stdin", failure);
     if (error == 0)
         error = check_stream(options->stdout, "stdout", failure);
@@ -79,6 +83,8 @@ static int check_streams(const at_subprocess_options *options, at_command_failur
 }
 
 static int check_descriptors(const at_subprocess_options *options, at_command_failure *failure) {
+    if (options->pass_fds.count > 0 && options->pass_fds.list == NULL)
+        return mistake(failure, "pass_fds", "NULL of more than 0 descriptors");
     if (options->pass_fds.count > 0 && options->close_fds.off)
         return conflict(failure, "pass_fds", "close_fds");
     for (size_t i = 0; i < options->pass_fds.count; i++)
@@ -101,7 +107,7 @@ static int check_seconds(at_optional_seconds seconds, enum negative_timeout nega
 int options_check(enum subprocess_call call, const at_subprocess_options *options, at_command_failure *failure) {
     int error = check_call(call, options, failure);
     if (error == 0)
-        error = check_streams(options, failure);
+        error = check_streams(call, options, failure);
     if (error == 0)
         error = check_descriptors(options, failure);
     if (error == 0)
@@ -114,6 +120,8 @@ int options_check(enum subprocess_call call, const at_subprocess_options *option
         return conflict(failure, "start_new_session", "process_group");
     if (options->process_group.given && (options->process_group.value < 0 || options->process_group.value > INT_MAX))
         return mistake(failure, "process_group", "not a process group; at_group(0) makes one of its own");
+    if (options->env.count > 0 && options->env.variables == NULL)
+        return mistake(failure, "env", "NULL of more than 0 variables");
     if (options->umask.given && (options->umask.value < 0 || options->umask.value > 0777))
         return mistake(failure, "umask", "not from 0 to 0777");
     return 0;

@@ -1,5 +1,6 @@
 /* subprocess_popen.c: handles of commands: poll, wait, signals, the ends of the pipes; see subprocess.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -8,23 +9,24 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "error.h"
 #include "subprocess_internal.h"
-
-static const double DRAIN = 0.25; /* seconds; the default of .drain */
 
 /* ---- the handle */
 
 void popen_close_end(at_popen *popen, int number) {
-    int end = atomic_exchange(&popen->ends[number], -1);
-    if (end >= 0)
-        close(end);
+    if (popen->ends[number] >= 0)
+        children_close(&popen->ends[number]);
 }
 
 static void release(at_process *process, bool in_child) {
     at_popen *popen = (at_popen *)process;
-    for (int i = 0; i < 3; i++)
-        popen_close_end(popen, i);
+    for (int i = 0; i < 3; i++) {
+        int end = atomic_exchange(&popen->ends[i], -1);
+        if (end >= 0)
+            close(end);
+    }
     if (in_child)
         return;
     for (int i = 0; i < 3; i++)
@@ -60,6 +62,10 @@ void at_popen_free(at_popen *popen) {
 /* ---- start */
 
 int at_popen_create(at_popen **popen, at_command command, const at_subprocess_options *options) {
+    static const at_subprocess_options DEFAULTS;
+    if (options == NULL)
+        options = &DEFAULTS;
+    int cancel = cancel_disable();
     at_command_failure failure = {0};
     const at_stream streams[] = {options->stdin, options->stdout, options->stderr};
     char **args;
@@ -69,13 +75,13 @@ int at_popen_create(at_popen **popen, at_command command, const at_subprocess_op
         free(args);
     if (options->failure != NULL)
         *options->failure = failure;
+    cancel_restore(cancel);
     return error;
 }
 
 /* ---- its end */
 
-/* Within a call: whether it has ended, and how. */
-static int status_of(at_popen *popen, int *returncode) {
+int popen_status(at_popen *popen, int *returncode) {
     if (!children_reap(&popen->child))
         return -EAGAIN;
     if (!popen->child.known)
@@ -89,7 +95,7 @@ int at_popen_poll(at_popen *popen, int *returncode) {
     int error = popen == NULL ? -EINVAL : children_enter(&popen->child, MINE);
     if (error != 0)
         return error;
-    error = status_of(popen, returncode);
+    error = popen_status(popen, returncode);
     children_leave(&popen->child);
     return error;
 }
@@ -101,10 +107,13 @@ int at_popen_wait(at_popen *popen, double timeout, int *returncode) {
         error = children_enter(&popen->child, MINE);
     if (error != 0)
         return error;
+    int cancel = cancel_disable();
     error = await_descriptor(popen->child.pidfd, POLLIN, &deadline);
-    if (error == 0)
-        error = status_of(popen, returncode);
+    /* A debugger that traces it takes note of its end first: until then nobody else can. */
+    while (error == 0 && (error = popen_status(popen, returncode)) == -EAGAIN)
+        error = deadline_is_over(&deadline) ? -ETIMEDOUT : (at_sleep(0.001), 0);
     children_leave(&popen->child);
+    cancel_restore(cancel);
     return error;
 }
 
@@ -147,9 +156,19 @@ static int end_of(at_popen *popen, int number, bool detach) {
     int error = popen == NULL ? -EINVAL : children_enter(&popen->child, MINE);
     if (error != 0)
         return error;
-    int end = detach ? atomic_exchange(&popen->ends[number], -1) : atomic_load(&popen->ends[number]);
+    int end = AT_ENOPIPE;
+    if (!detach) {
+        end = atomic_load(&popen->ends[number]);
+    } else if (at_lock_acquire(&popen->communicating, 0) != 0) {
+        end = -EBUSY; /* a communicate is in the midst of it */
+    } else {
+        end = atomic_exchange(&popen->ends[number], -1);
+        if (end >= 0 && popen->begun)
+            fcntl(end, F_SETFL, 0); /* no longer O_NONBLOCK */
+        at_lock_release(&popen->communicating);
+    }
     children_leave(&popen->child);
-    return end >= 0 ? end : AT_ENOPIPE;
+    return end != -1 ? end : AT_ENOPIPE;
 }
 
 int at_popen_stdin(at_popen *popen) {

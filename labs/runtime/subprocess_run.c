@@ -8,7 +8,7 @@
 #include "error.h"
 #include "subprocess_internal.h"
 
-static const struct deadline NEVER = {.never = true};
+static const at_subprocess_options DEFAULTS;
 
 /* ---- how it went */
 
@@ -64,17 +64,24 @@ static void choose_streams(enum subprocess_call call, const at_subprocess_option
     streams[2] = options->capture_output ? AT_PIPE : options->stderr;
 }
 
-/* It and all of its group end now, and what they wrote is read; the input's rest has no reader any more. */
+/*
+ * It and all of its group end now, and what they wrote is read; the input's rest has no reader any more. A negative
+ * code when it is not ours to kill, and then nobody waits for it.
+ */
 static int end_it(at_popen *popen) {
-    int error = popen->leads_group ? at_popen_signal_group(popen, SIGKILL) : at_popen_kill(popen);
-    if (error == 0)
-        error = at_popen_kill(popen); /* it may have left its group */
+    if (popen->leads_group && at_popen_signal_group(popen, SIGKILL) != 0)
+        popen->leads_group = false;   /* some of it may live on: it is not said to be gone */
+    int error = at_popen_kill(popen); /* it may have left its group; and only its own end is waited for */
     popen_close_end(popen, 0);
-    return error != 0 ? error : communicate_exchange(popen, &NEVER);
+    if (error != 0)
+        return error;
+    if (popen->drain > DRAIN)
+        popen->drain = DRAIN; /* who has waited for a timeout does not wait for strangers */
+    return communicate_exchange(popen, &NEVER);
 }
 
 /* From its start to its end: 0, or the negative code that the failure now explains. */
-static int see_through(at_popen *popen, const at_subprocess_options *options, at_completed *completed) {
+static int see_through(at_popen *popen, const at_subprocess_options *options, at_completed *completed, bool *goes_on) {
     struct deadline deadline = NEVER;
     at_command_failure *failure = &completed->failure;
     if (options->timeout.given)
@@ -82,15 +89,21 @@ static int see_through(at_popen *popen, const at_subprocess_options *options, at
     int error = communicate_begin(popen);
     if (error == 0)
         error = communicate_exchange(popen, &deadline);
+    if (error == -ETIMEDOUT && popen->has_ended) { /* it was in time, but not those who hold its pipes */
+        popen->drained = deadline;
+        error = communicate_exchange(popen, &deadline);
+    }
     completed->timed_out = error == -ETIMEDOUT;
-    if (completed->timed_out)
-        failure_set(failure, error, AT_STAGE_RUN, popen->args, "", "not ended after %g s; it was killed%s",
-                    options->timeout.value, popen->leads_group ? " with its process group" : "");
-    else if (error != 0)
-        failure_set(failure, error, AT_STAGE_OUTPUT, popen->args, "", "%s; it was killed", at_strerror(error));
     if (error != 0) {
-        int end = end_it(popen);
-        (void)end; /* the first error is the one to tell */
+        *goes_on = end_it(popen) == -EPERM;
+        const char *end = *goes_on             ? "it may not be killed, as it runs as another user, and goes on"
+                          : popen->leads_group ? "it was killed with its process group"
+                                               : "it was killed";
+        if (error == -ETIMEDOUT)
+            failure_set(failure, error, AT_STAGE_RUN, popen->args, "", "not ended after %g s; %s",
+                        options->timeout.value > 0 ? options->timeout.value : 0, end);
+        else
+            failure_set(failure, error, AT_STAGE_OUTPUT, popen->args, "", "%s; %s", at_strerror(error), end);
     } else if ((error = communicate_finish(popen)) == -EILSEQ) {
         popen_explain_text(popen, failure);
     } else if (error != 0) {
@@ -99,14 +112,18 @@ static int see_through(at_popen *popen, const at_subprocess_options *options, at
     return error;
 }
 
-static void collect(at_popen *popen, at_completed *completed) {
-    int unknown = at_popen_wait(popen, AT_FOREVER, &completed->returncode);
+static void collect(at_popen *popen, at_completed *completed, bool goes_on) {
+    int unknown = popen_status(popen, &completed->returncode);
+    if (unknown == -EAGAIN && !goes_on)
+        unknown = at_popen_wait(popen, AT_FOREVER, &completed->returncode);
     if (unknown != 0 && completed->failure.code == 0)
-        failure_set(&completed->failure, unknown, AT_STAGE_RUN, popen->args, "",
-                    "ended, but somebody else took its exit status, and this kernel does not keep it");
+        failure_set(&completed->failure, unknown, AT_STAGE_RUN, popen->args, "", "%s",
+                    unknown == -ECHILD
+                        ? "ended, but somebody else took its exit status, and this kernel does not keep it"
+                        : at_strerror(unknown));
     hand_over(popen, 1, &completed->stdout, &completed->stdout_size);
     hand_over(popen, 2, &completed->stderr, &completed->stderr_size);
-    completed->truncated = popen->captures[1].truncated || popen->captures[2].truncated;
+    completed->truncated = popen->captures[0].truncated || popen->captures[1].truncated || popen->captures[2].truncated;
     popen->args = NULL; /* they are the result's */
 }
 
@@ -114,6 +131,8 @@ static int run(enum subprocess_call call, at_command command, const at_subproces
                at_completed *completed) {
     at_stream streams[3];
     at_popen *popen;
+    bool goes_on = false;
+    int cancel = cancel_disable();
     at_subprocess_options chosen = *options;
     *completed = (at_completed){.returncode = AT_NO_RETURNCODE};
     choose_streams(call, options, streams);
@@ -123,20 +142,22 @@ static int run(enum subprocess_call call, at_command command, const at_subproces
     int error = command_copy(command, options, &completed->args, &completed->failure);
     if (error == 0)
         error = popen_start(call, completed->args, &chosen, streams, &popen, &completed->failure);
-    if (error != 0)
-        return error;
-    error = see_through(popen, options, completed);
-    collect(popen, completed);
-    at_popen_free(popen);
-    if (error == 0)
-        error = completed->failure.code;
-    if (error == 0 && options->check)
-        error = at_completed_check(completed);
+    if (error == 0) {
+        error = see_through(popen, options, completed, &goes_on);
+        collect(popen, completed, goes_on);
+        at_popen_free(popen);
+        error = error != 0 ? error : completed->failure.code;
+        if (error == 0 && options->check)
+            error = at_completed_check(completed);
+    }
+    cancel_restore(cancel);
     return error;
 }
 
 int at_run_command(at_command command, const at_subprocess_options *options) {
     at_completed completed;
+    if (options == NULL)
+        options = &DEFAULTS;
     int error = run(CALL_RUN, command, options, &completed);
     if (options->failure != NULL)
         *options->failure = completed.failure;
@@ -152,6 +173,8 @@ int at_run_command(at_command command, const at_subprocess_options *options) {
 ssize_t at_check_output_of(char **output, at_command command, const at_subprocess_options *options) {
     at_completed completed;
     *output = NULL;
+    if (options == NULL)
+        options = &DEFAULTS;
     int error = run(CALL_CHECK_OUTPUT, command, options, &completed);
     if (error == 0)
         error = at_completed_check(&completed);
@@ -161,6 +184,7 @@ ssize_t at_check_output_of(char **output, at_command command, const at_subproces
     if (error == 0) {
         *output = completed.stdout;
         completed.stdout = NULL;
+        completed.stdout_size = 0;
     }
     if (options->completed != NULL)
         *options->completed = completed;

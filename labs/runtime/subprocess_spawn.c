@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -120,13 +121,13 @@ static IN_CHILD bool is_absence(int error) {
     return error == ENOENT || error == ENOTDIR;
 }
 
-/* Of all candidates' errors the first one counts that says more than that there is nothing. */
+/* Of all candidates' errors the first one counts that says more than that there is nothing; else "no such file". */
 static IN_CHILD void execute(struct child *child) {
     const struct spawn *spawn = child->spawn;
     int error = ENOENT, about = 0;
     for (int i = 0; spawn->candidates[i] != NULL; i++) {
         syscall(SYS_execve, spawn->candidates[i], spawn->argv, spawn->envp);
-        if (i == 0 || (is_absence(error) && !is_absence(errno))) {
+        if (i == 0 || (is_absence(error) && errno != ENOTDIR)) {
             error = errno;
             about = i;
         }
@@ -144,6 +145,7 @@ static IN_CHILD bool is_orphan(const struct child *child) {
 static IN_CHILD int run_child(void *arg) {
     struct child *child = arg;
     const struct spawn *spawn = child->spawn;
+    child->stage = AT_STAGE_SIGNALS; /* by this the parent sees that memory is shared */
     if (!spawn->outlives_parent) {
         if (syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
             fail(child, AT_STAGE_SIGNALS, -1);
@@ -237,7 +239,7 @@ int spawn_program(const struct spawn *spawn, struct launched *launched, at_stage
     int pidfd = -1;
     uint64_t before = change_mask(&(uint64_t){~UINT64_C(0)});
     long pid = clone_without_handlers(&child, stack, &pidfd);
-    if (pid == -ENOSYS || pid == -EPERM) /* an older kernel; a container that does not let clone3 pass */
+    if (pid == -ENOSYS || pid == -EINVAL || pid == -EPERM) /* an older kernel; a container that refuses it */
         pid = clone_with_handlers(&child, stack, &pidfd);
     change_mask(&before);
     if (pid < 0) {
@@ -251,10 +253,12 @@ int spawn_program(const struct spawn *spawn, struct launched *launched, at_stage
         *about = child.about;
         return -child.error;
     }
-    int higher = pidfd <= STDERR_FILENO ? fcntl(pidfd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : -1;
-    if (higher >= 0) { /* else it stays: the program runs already */
-        close(pidfd);
-        pidfd = higher;
+    if (child.stage == AT_STAGE_NONE) { /* an emulator made a fork of it: what failed there nobody would know */
+        pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+        reap(pidfd);
+        *stage = AT_STAGE_FORK;
+        *about = -1;
+        return -ENOSYS;
     }
     *launched = (struct launched){.pid = (pid_t)pid, .pidfd = pidfd};
     return 0;

@@ -1,5 +1,6 @@
 /* subprocess_start.c: from what is asked for to a child that runs, or to a sentence that says why not. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -29,7 +30,7 @@ static const char *guess(const struct spawn *spawn, int error) {
     struct stat status;
     bool is_relative = spawn->cwd != NULL && spawn->candidates[0][0] != '/'; /* to where the child was then */
     if (is_relative || find_existing(spawn->candidates, &status) == NULL)
-        return error == -ENOENT && spawn->candidates[1] != NULL ? "; it is in no folder of PATH" : "";
+        return error == -ENOENT && spawn->was_searched ? "; it is in no folder of PATH" : "";
     switch (error) {
     case -ENOENT:
         return "; it is there, but the interpreter in its first line is not";
@@ -46,8 +47,7 @@ static const char *guess(const struct spawn *spawn, int error) {
 static int explain_exec(const struct start *start, int error, int candidate) {
     const struct spawn *spawn = start->spawn;
     const char *path = spawn->candidates[candidate];
-    bool was_searched = spawn->candidates[1] != NULL;
-    if (error == -ENOENT && was_searched && strrchr(path, '/') != NULL)
+    if (error == -ENOENT && spawn->was_searched && strrchr(path, '/') != NULL)
         path = strrchr(path, '/') + 1;
     return failure_set(start->failure, error, AT_STAGE_EXEC, start->popen->args, path,
                        "cannot execute \"%.200s\": %s%s", path, at_strerror(error), guess(spawn, error));
@@ -55,7 +55,6 @@ static int explain_exec(const struct start *start, int error, int candidate) {
 
 /* What failed in the child, as a sentence. */
 static int explain(const struct start *start, int error, at_stage stage, int about) {
-    static const char *const NAMES[] = {"stdin", "stdout", "stderr"};
     const struct spawn *spawn = start->spawn;
     const char *why = at_strerror(error);
     char number[16];
@@ -70,14 +69,17 @@ static int explain(const struct start *start, int error, at_stage stage, int abo
         return failure_set(start->failure, error, stage, start->popen->args, number,
                            "cannot move to process group %s: %s", number, why);
     case AT_STAGE_STREAMS:
-        return failure_set(start->failure, error, stage, start->popen->args, NAMES[about], "cannot connect %s: %s",
-                           NAMES[about], why);
+        return failure_set(start->failure, error, stage, start->popen->args, stream_names[about],
+                           "cannot connect %s: %s", stream_names[about], why);
     case AT_STAGE_CHDIR:
         return failure_set(start->failure, error, stage, start->popen->args, spawn->cwd,
                            "cannot change to folder \"%.200s\": %s", spawn->cwd, why);
     case AT_STAGE_DESCRIPTORS:
-        return failure_set(start->failure, error, stage, start->popen->args, about < 0 ? "close_fds" : number,
-                           "cannot %s: %s", about < 0 ? "close the other descriptors" : "pass a descriptor", why);
+        if (about < 0)
+            return failure_set(start->failure, error, stage, start->popen->args, "close_fds",
+                               "cannot close the other descriptors: %s", why);
+        return failure_set(start->failure, error, stage, start->popen->args, number, "cannot pass descriptor %s: %s",
+                           number, why);
     case AT_STAGE_EXEC:
         break;
     default:
@@ -86,14 +88,49 @@ static int explain(const struct start *start, int error, at_stage stage, int abo
     return explain_exec(start, error, about);
 }
 
+/*
+ * Where this process's own streams are closed, new descriptors would get their numbers, and what the program then
+ * prints would go into a pipe. So these places are taken, by what nobody can read or write, until the child has its
+ * streams.
+ */
+static int take_places(int places[3]) {
+    int error = 0;
+    for (int i = 0; i < 3; i++)
+        places[i] = -1;
+    for (int i = 0; i < 3 && error == 0; i++) {
+        if (fcntl(i, F_GETFD) >= 0)
+            continue;
+        int descriptor = open("/", O_PATH | O_CLOEXEC);
+        if (descriptor < 0)
+            error = -errno;
+        else if (descriptor > STDERR_FILENO)
+            close(descriptor); /* another thread has opened it meanwhile */
+        else
+            places[descriptor] = descriptor;
+    }
+    return error;
+}
+
+static void give_places(const int places[3]) {
+    for (int i = 0; i < 3; i++)
+        if (places[i] >= 0)
+            close(places[i]);
+}
+
 static int start_here(void *arg) {
     const struct start *start = arg;
     struct connections connections;
     struct launched launched;
     at_stage stage;
     int about;
+    int places[3];
     children_begin_spawn();
-    int error = connections_open(start->streams, start->popen->args, &connections, start->failure);
+    int error = take_places(places);
+    if (error != 0)
+        failure_set(start->failure, error, AT_STAGE_OPEN, start->popen->args, "/", "cannot open \"/\": %s",
+                    at_strerror(error));
+    else
+        error = connections_open(start->streams, start->popen->args, &connections, start->failure);
     if (error == 0) {
         memcpy(start->spawn->streams, connections.child, sizeof connections.child);
         error = spawn_program(start->spawn, &launched, &stage, &about);
@@ -105,6 +142,7 @@ static int start_here(void *arg) {
     }
     for (int i = 0; i < 3 && error == 0; i++)
         start->popen->ends[i] = connections.own[i];
+    give_places(places);
     children_end_spawn(error == 0 ? &start->popen->child : NULL, &launched);
     return error;
 }
@@ -121,6 +159,21 @@ static int start_in_thread(enum subprocess_call call, struct start *start) {
         failure_set(start->failure, error, AT_STAGE_FORK, start->popen->args, "",
                     "cannot start the thread that starts it: %s", at_strerror(error));
     return error;
+}
+
+/* So that lines come in their order. Before the spawn begins: a flush may wait, and so would all forks. */
+static void flush_streams_for(const at_stream streams[3]) {
+    bool is_written[3] = {false};
+    for (int i = 1; i < 3; i++) {
+        int descriptor = streams[i].kind == AT_STREAM_INHERIT      ? i
+                         : streams[i].kind == AT_STREAM_DESCRIPTOR ? streams[i].descriptor
+                                                                   : -1;
+        if (descriptor == STDOUT_FILENO || descriptor == STDERR_FILENO)
+            is_written[descriptor] = true;
+        if (streams[i].kind == AT_STREAM_FILE)
+            fflush(streams[i].file);
+    }
+    flush_inherited(is_written[1], is_written[2]);
 }
 
 /* With the streams as they are, and the command copied. */
@@ -141,7 +194,7 @@ static int start_command(enum subprocess_call call, const at_subprocess_options 
     };
     struct start start = {streams, &spawn, popen, failure};
     children_reap_abandoned();
-    flush_inherited(streams[1].kind == AT_STREAM_INHERIT, streams[2].kind == AT_STREAM_INHERIT);
+    flush_streams_for(streams);
     int error = vectors_make(popen->args, options, &vectors, &spawn, failure);
     if (error == 0)
         error = start_in_thread(call, &start);

@@ -7,22 +7,7 @@
 #include "error.h"
 #include "subprocess_internal.h"
 
-static const char *const NAMES[] = {"stdin", "stdout", "stderr"};
-
-/*
- * Where this process's own streams are closed, new descriptors get their numbers: what the program then prints would go
- * into a pipe. So none stays there.
- */
-static int move_up(int *descriptor) {
-    if (*descriptor > STDERR_FILENO)
-        return 0;
-    int moved = fcntl(*descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    if (moved < 0)
-        return -errno;
-    close(*descriptor);
-    *descriptor = moved;
-    return 0;
-}
+const char *const stream_names[3] = {"stdin", "stdout", "stderr"};
 
 static int open_pipe(int i, struct connections *connections) {
     int ends[2];
@@ -31,8 +16,7 @@ static int open_pipe(int i, struct connections *connections) {
     connections->own[i] = ends[i == 0];
     connections->child[i] = ends[i != 0];
     connections->opened[i] = true;
-    int error = move_up(&connections->own[i]);
-    return error != 0 ? error : move_up(&connections->child[i]);
+    return 0;
 }
 
 static int open_null(int i, struct connections *connections) {
@@ -41,7 +25,7 @@ static int open_null(int i, struct connections *connections) {
         return -errno;
     connections->child[i] = descriptor;
     connections->opened[i] = true;
-    return move_up(&connections->child[i]);
+    return 0;
 }
 
 int connections_open(const at_stream streams[3], char *const *args, struct connections *connections,
@@ -55,14 +39,14 @@ int connections_open(const at_stream streams[3], char *const *args, struct conne
         case AT_STREAM_PIPE:
             error = open_pipe(i, connections);
             if (error != 0)
-                failure_set(failure, error, AT_STAGE_PIPE, args, NAMES[i], "cannot make a pipe for %s: %s", NAMES[i],
-                            at_strerror(error));
+                failure_set(failure, error, AT_STAGE_PIPE, args, stream_names[i], "cannot make a pipe for %s: %s",
+                            stream_names[i], at_strerror(error));
             break;
         case AT_STREAM_DEVNULL:
             error = open_null(i, connections);
             if (error != 0)
                 failure_set(failure, error, AT_STAGE_OPEN, args, _PATH_DEVNULL, "cannot open \"%s\" for %s: %s",
-                            _PATH_DEVNULL, NAMES[i], at_strerror(error));
+                            _PATH_DEVNULL, stream_names[i], at_strerror(error));
             break;
         case AT_STREAM_STDOUT:
             connections->child[i] = connections->child[1] >= 0 ? connections->child[1] : STDOUT_FILENO;
@@ -71,7 +55,6 @@ int connections_open(const at_stream streams[3], char *const *args, struct conne
             connections->child[i] = streams[i].descriptor;
             break;
         case AT_STREAM_FILE:
-            fflush(streams[i].file);
             connections->child[i] = fileno(streams[i].file);
             break;
         }

@@ -18,6 +18,8 @@ struct deadline {
     struct timespec at; /* on CLOCK_MONOTONIC, when not never */
 };
 
+static const struct deadline NEVER = {.never = true};
+
 /* What a function does with a negative timeout: some of Python's poll, some refuse it. */
 enum negative_timeout { NEGATIVE_POLLS, NEGATIVE_IS_AN_ERROR };
 
