@@ -15,7 +15,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -254,7 +253,7 @@ int spawn_program(const struct spawn *spawn, struct launched *launched, at_stage
         return -child.error;
     }
     if (child.stage == AT_STAGE_NONE) { /* an emulator made a fork of it: what failed there nobody would know */
-        pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+        kill((pid_t)pid, SIGKILL); /* not by pidfd, which an emulator may not know either */
         reap(pidfd);
         *stage = AT_STAGE_FORK;
         *about = -1;
