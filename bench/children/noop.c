@@ -1,6 +1,6 @@
 /*
  * noop.c: a program that ends at once, for bench/subprocess.c: what starting it costs is the start, and nothing of its
- * own. Without a C library where its two instructions are written down here; built -DHOSTED, with one.
+ * own. Without a C library where its few instructions are written down here; built -DHOSTED, with one.
  */
 #if !defined(HOSTED) && defined(__x86_64__)
 

@@ -4,7 +4,7 @@
  * Python:  check.py; subprocess.run(args, check=True) raises CalledProcessError
  * Expect:  a return code of 3 and no error; then the same as an error, what it had printed being kept; then a signal,
  *          SIGKILL; then the first once more, checked later; then check_output, for short
- * Try:     "exit 256" in place of "exit 3": is that a failure?
+ * Try:     "exit 256" in place of each "exit 3": is that a failure?
  */
 #include <signal.h>
 
@@ -15,7 +15,7 @@ static int run_checked(const char *line) {
     int code = at_run(AT_ARGS("sh", "-c", line), .stdout = AT_PIPE, .check = true, .completed = &completed);
     if (code != AT_ECOMMAND)
         check_run(code, &completed);
-    printf("checked: %s\n  stdout was ", completed.failure.text);
+    printf("checked: %s\n  stdout was ", code == 0 ? "no failure" : completed.failure.text);
     print_bytes(completed.stdout, completed.stdout_size);
     printf("\n");
     int returncode = completed.returncode;
@@ -32,7 +32,7 @@ int main(int argc, char *argv[]) {
     int returncode = run_checked("echo half; exit 3");
     int by_signal = run_checked("kill -KILL $$");
     int code = at_completed_check(&completed);
-    printf("checked later: %s\n", completed.failure.text);
+    printf("checked later: %s\n", code == 0 ? "no failure" : completed.failure.text);
     at_completed_free(&completed);
 
     char *output;

@@ -13,6 +13,8 @@ if __name__ == "__main__":
         except subprocess.CalledProcessError as error:
             print(f"checked: {error}\n  stdout was {error.stdout}")
             returncodes.append(error.returncode)
+        else:
+            print("checked: no failure")
     try:
         completed.check_returncode()
     except subprocess.CalledProcessError as error:

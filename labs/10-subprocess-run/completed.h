@@ -1,4 +1,4 @@
-/* completed.h: a completed command, printed as Python prints its CompletedProcess. */
+/* completed.h: a completed command, printed as Python prints its CompletedProcess of a command that is a list. */
 #ifndef COMPLETED_H
 #define COMPLETED_H
 
@@ -33,6 +33,8 @@ static inline void print_quoted(const char *data, size_t size, bool text) {
             fputs("\\n", stdout);
         else if (byte == '\r')
             fputs("\\r", stdout);
+        else if (byte == '\t')
+            fputs("\\t", stdout);
         else if (byte == '\\' || byte == quote)
             printf("\\%c", byte);
         else if (byte < ' ' || byte == 127 || (byte > 127 && !text))

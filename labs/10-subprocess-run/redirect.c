@@ -1,18 +1,23 @@
 /*
  * redirect.c: where a command's output goes, and where its input comes from.
  *
- * Python:  redirect.py; stdout=DEVNULL, stdout=file, stdin=file, stderr=STDOUT
- * Expect:  nothing of the first; a file's two lines, of which a command wrote the second, and another read both;
- *          stderr's line between stdout's, as they were written
+ * Python:  redirect.py; stdout=DEVNULL, stdin=DEVNULL, stdout=file, stdin=file, stdout=1, stderr=STDOUT
+ * Expect:  nothing of the first, nothing for the second; a line by a descriptor, our own stdout; a file's two lines,
+ *          of which a command wrote the second, and another read both; stderr's line between stdout's, as written
  * Try:     in the twin, leave out file.flush(): which line comes first in the file, and why?
  */
+#include <unistd.h>
+
 #include "completed.h"
 
 int main(int argc, char *argv[]) {
     at_no_arguments(argc, argv);
-    at_completed thrown, written, lines, merged;
+    at_completed thrown, empty, direct, written, lines, merged;
     check_run(at_run(AT_ARGS("echo", "unseen"), .stdout = AT_DEVNULL, .completed = &thrown), &thrown);
     print_completed("DEVNULL: ", &thrown);
+    check_run(at_run(AT_ARGS("cat"), .stdin = AT_DEVNULL, .stdout = AT_PIPE, .completed = &empty), &empty);
+    print_completed("stdin: ", &empty);
+    check_run(at_run(AT_ARGS("echo", "seen"), .stdout = at_descriptor(STDOUT_FILENO), .completed = &direct), &direct);
 
     FILE *file = tmpfile();
     if (file == NULL) {
@@ -31,12 +36,12 @@ int main(int argc, char *argv[]) {
               &merged);
     print_completed("STDOUT: ", &merged);
 
-    bool right = captured(lines.stdout, lines.stdout_size, "ours: red\nthe command's: blue\n") &&
+    bool right = captured(empty.stdout, empty.stdout_size, "") &&
+                 captured(lines.stdout, lines.stdout_size, "ours: red\nthe command's: blue\n") &&
                  captured(merged.stdout, merged.stdout_size, "colour\nwater\ncolour\n") && merged.stderr == NULL;
-    at_completed_free(&thrown);
-    at_completed_free(&written);
-    at_completed_free(&lines);
-    at_completed_free(&merged);
+    at_completed *all[] = {&thrown, &empty, &direct, &written, &lines, &merged};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        at_completed_free(all[i]);
     if (!right)
         fprintf(stderr, "redirect: the lines did not go where they were sent\n");
     return !right;

@@ -6,6 +6,9 @@ import tempfile
 if __name__ == "__main__":
     thrown = subprocess.run(["echo", "unseen"], stdout=subprocess.DEVNULL)
     print("DEVNULL:", thrown)
+    empty = subprocess.run(["cat"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    print("stdin:", empty, flush=True)
+    subprocess.run(["echo", "seen"], stdout=sys.stdout.fileno())
 
     with tempfile.TemporaryFile() as file:
         file.write(b"ours: red\n")
@@ -19,5 +22,5 @@ if __name__ == "__main__":
     merged = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     print("STDOUT:", merged)
 
-    wrong = lines.stdout != b"ours: red\nthe command's: blue\n"
+    wrong = empty.stdout != b"" or lines.stdout != b"ours: red\nthe command's: blue\n"
     sys.exit(wrong or merged.stdout != b"colour\nwater\ncolour\n" or merged.stderr is not None)

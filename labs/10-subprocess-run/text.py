@@ -11,6 +11,8 @@ if __name__ == "__main__":
     print("bytes:", as_bytes)
     text = subprocess.run(LINES, stdout=PIPE, text=True)
     print("text:", text)
+    older = subprocess.run(LINES, stdout=PIPE, universal_newlines=True)
+    print("universal_newlines:", older)
 
     latin = subprocess.run(LATIN, stdout=PIPE, encoding="iso-8859-1")
     print("encoding:", latin)
@@ -23,5 +25,5 @@ if __name__ == "__main__":
     ignored = subprocess.run(LATIN, stdout=PIPE, encoding="utf-8", errors="ignore")
     print("ignore:", ignored)
 
-    wrong = as_bytes.stdout != b"red\r\nblue\rgreen\n" or text.stdout != "red\nblue\ngreen\n"
+    wrong = as_bytes.stdout != b"red\r\nblue\rgreen\n" or not text.stdout == older.stdout == "red\nblue\ngreen\n"
     sys.exit(wrong or latin.stdout != "caf\u00e9\n" or replaced.stdout != "caf\ufffd\n" or ignored.stdout != "caf\n")

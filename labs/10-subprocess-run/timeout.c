@@ -24,6 +24,7 @@ int main(int argc, char *argv[]) {
     if (code != -ETIMEDOUT) {
         check_run(code, &completed);
         fprintf(stderr, "timeout: nothing timed out\n");
+        at_completed_free(&completed);
         return 1;
     }
     printf("timed out after %.2f s; until then it had printed ", at_now() - start);
@@ -31,7 +32,7 @@ int main(int argc, char *argv[]) {
     printf("\n");
     close(ends[1]);
 
-    char number[100]; /* the child's, which the shell printed */
+    char number[100]; /* of the child, printed for the twin, which ends it; read here so that only the end is left */
     at_check(read(ends[0], number, sizeof number) > 0 ? 0 : -ENODATA);
     struct pollfd end = {.fd = ends[0], .events = POLLIN}; /* it comes when nobody is left who has the pipe */
     bool gone = poll(&end, 1, 500) == 1;

@@ -4,7 +4,7 @@
  * Python:  signals.py; p.send_signal(SIGUSR1), p.terminate(), p.kill()
  * Expect:  minus the signal that ended it: -10, -15; 5 of one that tidies up first; one that ignores SIGTERM runs on
  *          until SIGKILL, -9, which nobody can ignore
- * Try:     SIGSTOP in place of SIGUSR1: the wait would not end. Use wait(p, 1), and SIGCONT after it
+ * Try:     SIGSTOP in place of SIGUSR1: the wait would not end. Use wait(p, 1); then send SIGCONT, and SIGUSR1
  */
 #include <errno.h>
 #include <signal.h>

@@ -4,7 +4,7 @@
  * Python:  wait.py; p.wait(0.05) raises TimeoutExpired
  * Expect:  the first wait runs out and the command still runs; the second returns its code, a moment after it has
  *          ended; so does the third, at once. Python's second wait sleeps and looks by turns, and is later
- * Try:     SIGKILL the sleep from another terminal while it runs, with "30" in place of "0.3": what does wait return?
+ * Try:     "30" in place of "0.3" and 50 in place of 5; SIGKILL the sleep from another terminal: what does wait return?
  */
 #include <errno.h>
 #include <stdio.h>

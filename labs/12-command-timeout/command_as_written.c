@@ -13,7 +13,7 @@
 static int command(const char *cmd, double timeout, at_popen **p, at_output *output) {
     at_command_failure failure;
     if (at_popen_new(p, cmd, .stderr = AT_STDOUT, .stdout = AT_PIPE, .shell = true, .start_new_session = true,
-                     .failure = &failure) < 0)
+                     .drain = at_seconds(AT_FOREVER), .failure = &failure) < 0)
         end_with_failure(&failure);
     double t_beginning = at_now();
     while (at_popen_poll(*p, NULL) == -EAGAIN) {
@@ -34,9 +34,9 @@ int main(int argc, char *argv[]) {
     double start = at_now();
     int result = command(line.cmd, line.timeout, &p, &output);
     print_end(line.cmd, output, result, result == 0 ? returncode_of(p) : 0, start);
-    bool gone = clear_away(p);
     if (line.given)
-        return 0;
+        return tell_and_clear_away(p, result);
+    bool gone = clear_away(p);
 
     start = at_now();
     int large = command(LARGE, 1, &p, &output);

@@ -71,14 +71,16 @@ if __name__ == "__main__":
     large, seconds = try_command(LARGE, 1)
     unread = array.array("i", [0])
     fcntl.ioctl(p.stdout, termios.FIONREAD, unread)
-    print(f"fault 1, {LARGE}: TimeoutError after {seconds:.1f} s; {unread[0]} bytes lie in the pipe", flush=True)
+    how = "TimeoutError" if large is None else "ended"
+    print(f"fault 1, {LARGE}: {how} after {seconds:.1f} s; {unread[0]} bytes lie in the pipe", flush=True)
     gone &= clear_away()
     family, _ = try_command(FAMILY, 0.5)
     p.wait()
     ends = select.poll()
     ends.register(p.stdout, 0)
     left = not ends.poll(0)  # the end of the pipe has not come
-    print(f"fault 2, {FAMILY}: TimeoutError; sleep is {'alive' if left else 'gone'}", flush=True)
+    how = "TimeoutError" if family is None else "ended"
+    print(f"fault 2, {FAMILY}: {how}; sleep is {'alive' if left else 'gone'}", flush=True)
     gone &= clear_away()
     late = []
     for _ in range(5):

@@ -3,7 +3,6 @@
 #define COMMAND_LINE_H
 
 #include <errno.h>
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 
 #include "atelier.h"
@@ -42,6 +43,14 @@ static inline bool clear_away(at_popen *p) {
     bool gone = pipe.fd < 0 || poll(&pipe, 1, 5000) == 1;
     at_popen_free(p);
     return gone;
+}
+
+/* The same for a command of the user's; says before whether a timeout has left somebody. Returns 0, for main. */
+static inline int tell_and_clear_away(at_popen *p, int result) {
+    if (result == -ETIMEDOUT)
+        printf("what it started is %s\n", left_somebody(p) ? "alive (and killed now)" : "gone");
+    clear_away(p);
+    return 0;
 }
 
 #endif
