@@ -95,6 +95,9 @@ int check_fork_policy(const char *kind, const char *name, int other_threads);
 
 /* ---- spawner.c: which thread forks */
 
+/* What the main thread does when it ends before its process (pthread_exit) and has started children; process.c sets it. */
+extern void (*end_of_main)(void);
+
 /*
  * Calls work(arg) in a thread that lives as long as the process: the main thread itself, or one kept for this. Returns
  * what it returned, or a negative errno when there can be no such thread.

@@ -291,6 +291,12 @@ static void shut_down(void) {
     at_zygote_stop();
 }
 
+/* For processes that is the end; but commands, which nobody waits for at the end, are waited for. */
+static void shut_down_main(void) {
+    shut_down();
+    children_await_commands();
+}
+
 static void after_fork_in_child(void) {
     lock_reset(&parent_lock);
     parent_is_known = false;
@@ -298,5 +304,6 @@ static void after_fork_in_child(void) {
 
 static __attribute__((constructor)) void initialise(void) {
     end_of_process = shut_down;
+    end_of_main = shut_down_main;
     pthread_atfork(NULL, NULL, after_fork_in_child);
 }

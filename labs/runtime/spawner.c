@@ -11,10 +11,11 @@
 
 #include "internal.h"
 #include "lock_internal.h"
-#include "process_internal.h"
 #include "wait.h"
 
-static pthread_key_t end_of_main; /* set in the main thread once it has forked */
+void (*end_of_main)(void);
+
+static pthread_key_t main_has_children; /* set in the main thread once it has forked */
 
 enum spawner_state { SPAWNER_IDLE, SPAWNER_ASKED, SPAWNER_DONE };
 
@@ -81,7 +82,7 @@ static int call_by_spawner(int (*work)(void *), void *arg) {
 int call_in_lasting_thread(int (*work)(void *), void *arg) {
     if (at_current_thread() != at_main_thread())
         return call_by_spawner(work, arg);
-    pthread_setspecific(end_of_main, &spawner); /* any value but NULL, so that end_main is called */
+    pthread_setspecific(main_has_children, &spawner); /* any value but NULL, so that end_main is called */
     return work(arg);
 }
 
@@ -102,11 +103,10 @@ int launch_by_fork(const struct launch *launch, struct launched *launched) {
     return call_in_lasting_thread(fork_here, &(struct fork_work){launch, launched});
 }
 
-/* pthread_exit in main: with that thread its children would die, so for them it is the end of the process. */
+/* pthread_exit in main: its children would die with that thread. */
 static void end_main(void *unused) {
     (void)unused;
-    end_of_process();
-    children_await_commands();
+    end_of_main();
 }
 
 /* The child has no spawner. */
@@ -117,6 +117,6 @@ static void after_fork_in_child(void) {
 }
 
 static __attribute__((constructor)) void initialise(void) {
-    pthread_key_create(&end_of_main, end_main);
+    pthread_key_create(&main_has_children, end_main);
     pthread_atfork(NULL, NULL, after_fork_in_child);
 }
