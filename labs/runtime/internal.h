@@ -95,7 +95,7 @@ int check_fork_policy(const char *kind, const char *name, int other_threads);
 
 /* ---- spawner.c: which thread forks */
 
-/* What the main thread does when it ends before its process (pthread_exit) and has started children; process.c sets it. */
+/* What the main thread does that has started children and ends before its process (pthread_exit); process.c sets it. */
 extern void (*end_of_main)(void);
 
 /*
