@@ -1,11 +1,14 @@
 /* children.c: what the suites about processes share; see children.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/time.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -122,6 +125,52 @@ bool pid_exists(pid_t pid) {
         state = 'Z';
     fclose(file);
     return state != 'Z' && state != 'X';
+}
+
+bool kernel_remembers(void) {
+    struct utsname system;
+    int major = 0, minor = 0;
+    uname(&system);
+    return sscanf(system.release, "%d.%d", &major, &minor) == 2 && (major > 6 || (major == 6 && minor >= 15));
+}
+
+pid_t fork_with_pid(pid_t pid) {
+    for (int tries = 0; tries < 100; tries++) {
+        FILE *last = fopen("/proc/sys/kernel/ns_last_pid", "w");
+        if (last == NULL)
+            return 0;
+        fprintf(last, "%d", (int)pid - 1);
+        if (fclose(last) != 0)
+            return 0;
+        pid_t child = fork();
+        if (child == 0) {
+            setpgid(0, 0);
+            wait_forever(NULL);
+        }
+        if (child == pid)
+            return child;
+        kill(child, SIGKILL); /* another process of this machine was faster */
+        waitpid(child, NULL, 0);
+    }
+    return 0;
+}
+
+int fill_descriptors(int filler[FEW_DESCRIPTORS], int room) {
+    struct rlimit limit;
+    int count = 0;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = FEW_DESCRIPTORS;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    while ((filler[count] = fcntl(STDERR_FILENO, F_DUPFD, 3)) >= 0)
+        count++;
+    for (; room > 0; room--)
+        close(filler[--count]);
+    return count;
+}
+
+void empty_descriptors(const int *filler, int count) {
+    while (count > 0)
+        close(filler[--count]);
 }
 
 static void ignore(int number) {

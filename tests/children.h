@@ -55,6 +55,23 @@ int program_finish(struct program program, char *output, size_t size);
 /* Whether a process with this pid exists (a zombie does not count). */
 bool pid_exists(pid_t pid);
 
+/* Whether this kernel remembers the status of a reaped process (since 6.15). */
+bool kernel_remembers(void);
+
+/*
+ * Forks a process with this very pid, which leads a group of that number and waits for a signal; 0 without the right to
+ * set the last pid given, or where others took it each time.
+ */
+pid_t fork_with_pid(pid_t pid);
+
+/*
+ * Lowers the limit to so few descriptors and takes all above the standard streams' that there are, but for `room` of
+ * them; returns how many. empty_descriptors gives them back, and the limit stays.
+ */
+enum { FEW_DESCRIPTORS = 64 };
+int fill_descriptors(int filler[FEW_DESCRIPTORS], int room);
+void empty_descriptors(const int *filler, int count);
+
 /* Sends SIGALRM a thousand times a second, to a handler that does nothing, without SA_RESTART; until the test ends. */
 void start_eintr_storm(void);
 

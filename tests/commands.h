@@ -8,7 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/prctl.h>
-#include <sys/utsname.h>
 
 #include "watch.h"
 
@@ -86,19 +85,34 @@ static inline void expect_failure(at_completed *done, int result, int code, at_s
     at_completed_free(done);
 }
 
+/* A grandchild's pid, which the command says first, from its result; and the end of one that must live until then. */
+static inline pid_t survivor_of(const at_completed *done) {
+    int pid = 0;
+    require(done->stdout != NULL && sscanf(done->stdout, "%d", &pid) == 1 && pid > 1);
+    return pid;
+}
+
+static inline void end_survivor(pid_t survivor) {
+    ck_assert(pid_exists(survivor));
+    kill(survivor, SIGKILL);
+    await(!pid_exists(survivor));
+}
+
+/* Runs the body in a fork, which may do to its streams what it likes. */
+static inline void in_a_fork(void (*body)(int), int argument) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        body(argument);
+        _exit(42);
+    }
+    require(end_of(pid) == 42);
+}
+
 /* Processor time that the calling thread has used, in seconds. */
 static inline double processor_time(void) {
     struct timespec used;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
     return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
-}
-
-/* Whether this kernel remembers the status of a reaped process (since 6.15). */
-static inline bool kernel_remembers(void) {
-    struct utsname system;
-    int major = 0, minor = 0;
-    uname(&system);
-    return sscanf(system.release, "%d.%d", &major, &minor) == 2 && (major > 6 || (major == 6 && minor >= 15));
 }
 
 /*

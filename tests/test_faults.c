@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "operations.h"
+#include "wrap.h"
 
 /* ---- the calls that fail */
 
@@ -25,33 +26,18 @@ static bool strikes(const char *call) {
     return fault.call != NULL && strcmp(call, fault.call) == 0 && getpid() == fault.process && --fault.countdown == 0;
 }
 
-/* Defines __wrap_CALL, which fails as most calls do: -1, or another value, and errno. */
-#define WRAP(type, call, failure, parameters, ...)                                                                     \
-    type __real_##call parameters;                                                                                     \
-    type __wrap_##call parameters;                                                                                     \
-    type __wrap_##call parameters {                                                                                    \
-        if (!strikes(#call))                                                                                           \
-            return __real_##call(__VA_ARGS__);                                                                         \
-        errno = fault.error;                                                                                           \
-        return failure;                                                                                                \
-    }
-
-WRAP(int, socketpair, -1, (int domain, int type, int protocol, int ends[2]), domain, type, protocol, ends)
-WRAP(ssize_t, sendmsg, -1, (int socket, const struct msghdr *message, int flags), socket, message, flags)
-WRAP(ssize_t, recvmsg, -1, (int socket, struct msghdr *message, int flags), socket, message, flags)
-WRAP(int, waitid, -1, (idtype_t type, id_t id, siginfo_t *info, int options), type, id, info, options)
+WRAP_SOCKETPAIR
+WRAP_SENDMSG
+WRAP_RECVMSG
+WRAP_WAITID
 WRAP(pid_t, waitpid, -1, (pid_t pid, int *status, int options), pid, status, options)
-WRAP(int, ppoll, -1, (struct pollfd * fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask), fds,
-     count, timeout, mask)
-WRAP(void *, mmap, MAP_FAILED, (void *where, size_t length, int protection, int flags, int fd, off_t offset), where,
-     length, protection, flags, fd, offset)
-WRAP(void *, malloc, NULL, (size_t size), size)
-WRAP(int, pthread_create, fault.error,
-     (pthread_t * thread, const pthread_attr_t *attributes, void *(*start)(void *), void *arg), thread, attributes,
-     start, arg)
+WRAP_PPOLL
+WRAP_MMAP
+WRAP_MALLOC
+WRAP_PTHREAD_CREATE
 WRAP(int, pthread_attr_init, fault.error, (pthread_attr_t * attributes), attributes)
-WRAP(pid_t, fork, -1, (void), )
-WRAP(int, pidfd_open, -1, (pid_t pid, unsigned flags), pid, flags)
+WRAP_FORK
+WRAP_PIDFD_OPEN
 
 /* ---- the operations that use them, beside those of operations.h */
 

@@ -13,6 +13,7 @@
 
 #include "board.h"
 #include "pools.h"
+#include "wrap.h"
 
 /* ---- the calls that fail */
 
@@ -35,32 +36,18 @@ static bool strikes(const char *call) {
            --fault.countdown == 0;
 }
 
-/* Defines __wrap_CALL, which fails as most calls do: with a value, and errno. */
-#define WRAP(type, call, failure, parameters, ...)                                                                     \
-    type __real_##call parameters;                                                                                     \
-    type __wrap_##call parameters;                                                                                     \
-    type __wrap_##call parameters {                                                                                    \
-        if (!strikes(#call))                                                                                           \
-            return __real_##call(__VA_ARGS__);                                                                         \
-        errno = fault.error;                                                                                           \
-        return failure;                                                                                                \
-    }
-
-WRAP(void *, malloc, NULL, (size_t size), size)
+WRAP_MALLOC
 WRAP(void *, calloc, NULL, (size_t count, size_t size), count, size)
-WRAP(void *, realloc, NULL, (void *memory, size_t size), memory, size)
+WRAP_REALLOC
 WRAP(char *, strdup, NULL, (const char *text), text)
-WRAP(void *, mmap, MAP_FAILED, (void *where, size_t length, int protection, int flags, int fd, off_t offset), where,
-     length, protection, flags, fd, offset)
+WRAP_MMAP
 WRAP(int, eventfd, -1, (unsigned count, int flags), count, flags)
-WRAP(int, socketpair, -1, (int domain, int type, int protocol, int ends[2]), domain, type, protocol, ends)
-WRAP(pid_t, fork, -1, (void), )
-WRAP(int, pidfd_open, -1, (pid_t pid, unsigned flags), pid, flags)
-WRAP(int, pthread_create, fault.error,
-     (pthread_t * thread, const pthread_attr_t *attributes, void *(*start_of)(void *), void *arg), thread, attributes,
-     start_of, arg)
-WRAP(ssize_t, sendmsg, -1, (int socket, const struct msghdr *message, int flags), socket, message, flags)
-WRAP(ssize_t, recvmsg, -1, (int socket, struct msghdr *message, int flags), socket, message, flags)
+WRAP_SOCKETPAIR
+WRAP_FORK
+WRAP_PIDFD_OPEN
+WRAP_PTHREAD_CREATE
+WRAP_SENDMSG
+WRAP_RECVMSG
 
 /* ---- what uses them */
 
@@ -216,31 +203,14 @@ END_TEST
 
 /* ---- the real limits */
 
-enum { FEW = 64 };
-
-/* Takes all descriptors that there are, but for so many. */
-static int fill_descriptors(int *filler, int room) {
-    struct rlimit limit;
-    int count = 0;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = FEW;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    while ((filler[count] = dup(0)) >= 0)
-        count++;
-    for (; room > 0; room--)
-        close(filler[--count]);
-    return count;
-}
-
 START_TEST(descriptors_run_out) {
-    int filler[FEW], room = 0;
+    int filler[FEW_DESCRIPTORS], room = 0;
     for (int result = -1; result != 0; room++) {
         ck_assert_int_lt(room, 20);
         struct held before = count_held();
         int count = fill_descriptors(filler, room);
         result = make_and_use();
-        while (count > 0)
-            close(filler[--count]);
+        empty_descriptors(filler, count);
         ck_assert_msg(result == 0 || result == -EMFILE, "%s", at_strerror(result));
         struct held after = count_held();
         ck_assert_mem_eq(&after, &before, sizeof after);
@@ -251,8 +221,7 @@ START_TEST(descriptors_run_out) {
     kill_workers_for_good(pool, 2);
     numbers[NO_FORKS] = 0;
     ok(at_map(pool, square, args, NULL)); /* each dead worker left the room for the next one's */
-    while (count > 0)
-        close(filler[--count]);
+    empty_descriptors(filler, count);
     await(at_pool_workers(pool, NULL, 0) == 2);
     close_and_free(pool);
 }

@@ -3,7 +3,6 @@
  * stopped, statuses stolen, pids used again. The numbers are those of the fault table in the semantics.
  */
 #include <stdatomic.h>
-#include <sys/utsname.h>
 
 #include "watch.h"
 
@@ -120,13 +119,6 @@ START_TEST(status_survives_another_reaper) {
 }
 END_TEST
 
-static bool kernel_remembers(void) {
-    struct utsname system;
-    int major = 0, minor = 0;
-    uname(&system);
-    return sscanf(system.release, "%d.%d", &major, &minor) == 2 && (major > 6 || (major == 6 && minor >= 15));
-}
-
 /* How many of so many statuses are known; the others are unknown, and none is wrong. */
 static int count_known_statuses(int starts) {
     int known = 0, code = 7;
@@ -164,26 +156,6 @@ START_TEST(stolen_status_is_had_from_the_kernel) {
 END_TEST
 
 /* ---- fault 18: a stranger has the pid */
-
-/* Forks a process with this very pid, which needs the right to set the last pid given; 0 without it. */
-static pid_t fork_with_pid(pid_t pid) {
-    for (int tries = 0; tries < 100; tries++) {
-        FILE *last = fopen("/proc/sys/kernel/ns_last_pid", "w");
-        if (last == NULL)
-            return 0;
-        fprintf(last, "%d", (int)pid - 1);
-        if (fclose(last) != 0)
-            return 0;
-        pid_t child = fork();
-        if (child == 0)
-            wait_forever(NULL);
-        if (child == pid)
-            return child;
-        kill(child, SIGKILL); /* another process of this machine was faster */
-        waitpid(child, NULL, 0);
-    }
-    return 0;
-}
 
 START_TEST(signal_reaches_no_stranger_who_has_the_pid_now) {
     int code = 0;

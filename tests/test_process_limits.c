@@ -7,24 +7,17 @@
 /* ---- descriptors and processes run out: RLIMIT_NOFILE, RLIMIT_NPROC */
 
 /* With room for n more descriptors, for n = 0, 1, ...: an error that says so, until there are enough. */
-static void fill_descriptors(operation *operate) {
-    int fds = count_fds();
-    struct rlimit limit, low;
+static void walk_up(operation *operate) {
+    int fds = count_fds(), filler[FEW_DESCRIPTORS];
+    struct rlimit limit;
     getrlimit(RLIMIT_NOFILE, &limit);
     for (int room = 0, result = -1; result != 0; room++) {
         ck_assert_int_lt(room, 20);
-        low = (struct rlimit){.rlim_cur = 64, .rlim_max = limit.rlim_max};
-        setrlimit(RLIMIT_NOFILE, &low);
-        int filler[64], count = 0;
-        while ((filler[count] = dup(0)) >= 0)
-            count++;
-        for (int i = 0; i < room; i++)
-            close(filler[--count]);
+        int count = fill_descriptors(filler, room);
         result = operate();
         ck_assert_msg(result == 0 || result == -EMFILE, "%s", at_strerror(result));
         at_zygote_stop();
-        while (count > 0)
-            close(filler[--count]);
+        empty_descriptors(filler, count);
         ck_assert_int_eq(count_fds(), fds);
         ck_assert_int_eq(count_children(), 0);
     }
@@ -32,9 +25,9 @@ static void fill_descriptors(operation *operate) {
 }
 
 START_TEST(descriptors_run_out) {
-    fill_descriptors(start_and_join_by_fork);
-    fill_descriptors(start_and_join_by_zygote);
-    fill_descriptors(start_and_join_from_a_thread);
+    walk_up(start_and_join_by_fork);
+    walk_up(start_and_join_by_zygote);
+    walk_up(start_and_join_from_a_thread);
 }
 END_TEST
 

@@ -77,6 +77,16 @@ START_TEST(input_needs_a_pipe) {
 }
 END_TEST
 
+START_TEST(input_of_nothing_is_no_input) {
+    at_output out;
+    at_popen *popen = open_command(AT_ARGS("cat"), .stdin = AT_PIPE, .stdout = AT_PIPE);
+    ck_assert_int_eq(talk(popen, at_bytes(NULL, 5), BOUND, &out, NULL), -EINVAL);
+    ok(talk(popen, at_bytes("bytes", 5), BOUND, &out, NULL)); /* that has begun nothing */
+    expect_text(out.data, out.size, "bytes");
+    ck_assert_int_eq(close_command(popen), 0);
+}
+END_TEST
+
 START_TEST(timeouts_are_numbers) {
     at_output out;
     at_popen *popen = open_command(AT_ARGS("cat"), .stdin = AT_PIPE, .stdout = AT_PIPE);
@@ -239,6 +249,7 @@ END_TEST
 
 SUITE_WITH("subprocess_communicate", begin_commands, end_commands, output_is_what_is_a_pipe,
            nuls_and_newlines_pass_as_they_are, no_input_and_empty_input_close_stdin, input_needs_a_pipe,
-           timeouts_are_numbers, megabytes_go_both_ways, one_output_does_not_hold_up_the_other,
-           unread_input_sends_no_signal, signal_from_outside_is_not_taken_away, after_the_end_it_says_the_same_again,
-           end_that_was_handed_over_is_left_alone, what_is_no_text_is_an_error_and_kept)
+           input_of_nothing_is_no_input, timeouts_are_numbers, megabytes_go_both_ways,
+           one_output_does_not_hold_up_the_other, unread_input_sends_no_signal, signal_from_outside_is_not_taken_away,
+           after_the_end_it_says_the_same_again, end_that_was_handed_over_is_left_alone,
+           what_is_no_text_is_an_error_and_kept)

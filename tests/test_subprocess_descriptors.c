@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <sys/resource.h>
 
 #include "commands.h"
 
@@ -73,32 +72,15 @@ typedef int operation(void);
 
 /* ---- fault 15: the real limit */
 
-enum { FEW = 64 };
-
-/* Takes all descriptors above the standard streams' that there are, but for so many. */
-static int fill_descriptors(int *filler, int room) {
-    struct rlimit limit;
-    int count = 0;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = FEW;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    while ((filler[count] = fcntl(STDERR_FILENO, F_DUPFD, 3)) >= 0)
-        count++;
-    for (; room > 0; room--)
-        close(filler[--count]);
-    return count;
-}
-
 /* With room for n more, for n = 0, 1, ...: an error that says so, until there are enough; the first n that works. */
 static int walk_up(operation *operate) {
-    int filler[FEW], room = 0;
+    int filler[FEW_DESCRIPTORS], room = 0;
     stages = 0;
     for (int result = -1; result != 0; room++) {
         ck_assert_int_lt(room, 20);
         int fds = count_fds(), count = fill_descriptors(filler, room);
         result = operate();
-        while (count > 0)
-            close(filler[--count]);
+        empty_descriptors(filler, count);
         ck_assert_msg(result == 0 || result == -EMFILE, "%s", at_strerror(result));
         ck_assert_int_eq(count_fds(), fds);
         ck_assert_int_eq(count_children(), 0);
@@ -187,6 +169,41 @@ START_TEST(failed_start_closes_nothing_of_another_thread) {
 }
 END_TEST
 
+static _Atomic int lost;
+
+/* Its writes fail, as they did before: what stands where stdout was is no pipe of a command. */
+static int write_where_nothing_is(void *unused) {
+    (void)unused;
+    while (atomic_load(&opening))
+        if (write(STDOUT_FILENO, "lost", 4) != -1 || errno != EBADF)
+            lost++;
+    return 0;
+}
+
+static void run_without_streams(int unused) {
+    (void)unused;
+    for (int i = 0; i < 3; i++)
+        close(i);
+    atomic_store(&opening, true);
+    at_thread *writer = at_thread_new(.target = write_where_nothing_is);
+    start(writer);
+    for (int i = 0; i < 300; i++) {
+        at_completed done;
+        require(run(&done, AT_ARGS("echo", "out"), .stdin = AT_DEVNULL, .capture_output = true) == 0);
+        require(strcmp(done.stdout, "out\n") == 0 && done.stderr_size == 0);
+        at_completed_free(&done);
+    }
+    atomic_store(&opening, false);
+    join(writer);
+    at_thread_free(writer);
+    require(lost == 0);
+}
+
+START_TEST(what_is_written_to_a_closed_stream_is_in_no_pipe) {
+    in_a_fork(run_without_streams, 0);
+}
+END_TEST
+
 /* ---- the descriptors of one command are not another's */
 
 START_TEST(child_that_keeps_all_has_no_pipe_of_anothers) {
@@ -201,4 +218,5 @@ END_TEST
 
 SUITE_WITH("subprocess_descriptors", begin_commands, end_commands, descriptors_run_out,
            descriptors_run_out_where_standard_streams_are_closed, failed_starts_leave_nothing,
-           failed_start_closes_nothing_of_another_thread, child_that_keeps_all_has_no_pipe_of_anothers)
+           failed_start_closes_nothing_of_another_thread, what_is_written_to_a_closed_stream_is_in_no_pipe,
+           child_that_keeps_all_has_no_pipe_of_anothers)

@@ -129,28 +129,6 @@ END_TEST
 
 /* ---- fault 18 */
 
-/* Forks a process with this very pid, which needs the right to set the last pid given; 0 without it. */
-static pid_t fork_with_pid(pid_t pid) {
-    for (int tries = 0; tries < 100; tries++) {
-        FILE *last = fopen("/proc/sys/kernel/ns_last_pid", "w");
-        if (last == NULL)
-            return 0;
-        fprintf(last, "%d", (int)pid - 1);
-        if (fclose(last) != 0)
-            return 0;
-        pid_t child = fork();
-        if (child == 0) {
-            setpgid(0, 0); /* the group has that number, too */
-            wait_forever(NULL);
-        }
-        if (child == pid)
-            return child;
-        kill(child, SIGKILL); /* another process of this machine was faster */
-        waitpid(child, NULL, 0);
-    }
-    return 0;
-}
-
 /* Whether the runtime has seen the child end, or it has been stolen. */
 static void signal_beside_a_stranger(bool seen) {
     at_popen *popen = open_command(AT_ARGS("true"), .process_group = at_group(0));

@@ -108,5 +108,39 @@ START_TEST(forks_among_starts_can_start) {
 }
 END_TEST
 
+static struct wire full;
+static _Atomic pid_t flushing;
+
+static int run_into_a_full_pipe(void *unused) {
+    (void)unused;
+    FILE *file = fdopen(full.write, "w");
+    require(file != NULL && fputs("flushed, ", file) >= 0);
+    flushing = gettid();
+    ok(at_run(SHELL("printf 'and written'"), .stdout = at_file(file)));
+    require(fclose(file) == 0);
+    return 0;
+}
+
+/* What is written before a start may wait for a reader, and whoever is to read may yet have to be forked. */
+START_TEST(flush_that_waits_holds_up_no_fork) {
+    enum { ROOM = 4096 };
+    static char filler[ROOM], text[32];
+    full = wire_new();
+    require(fcntl(full.write, F_SETPIPE_SZ, ROOM) == ROOM && write(full.write, filler, ROOM) == ROOM);
+    at_thread *thread = at_thread_new(.target = run_into_a_full_pipe);
+    start(thread);
+    await(flushing != 0 && sleeps_in(SYS_write, getpid(), flushing));
+    pid_t reader = fork();
+    if (reader == 0)
+        _exit(read(full.read, filler, ROOM) == ROOM ? 42 : 1);
+    ck_assert_int_eq(end_of(reader), 42);
+    join(thread);
+    at_thread_free(thread);
+    ck_assert_int_eq((int)read(full.read, text, sizeof text), 20);
+    ck_assert_str_eq(text, "flushed, and written");
+    close(full.read);
+}
+END_TEST
+
 SUITE_WITH("subprocess_forks", begin_commands, end_commands, cats_end_at_once_beside_other_starts,
-           cats_end_at_once_beside_forks, forks_among_starts_can_start)
+           cats_end_at_once_beside_forks, forks_among_starts_can_start, flush_that_waits_holds_up_no_fork)

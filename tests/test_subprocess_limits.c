@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 
 #include "commands.h"
+#include "wrap.h"
 
 /* ---- the calls that fail */
 
@@ -30,26 +31,12 @@ static bool strikes(const char *call) {
     return left == 0 || (left < 0 && fault.lasts);
 }
 
-/* Defines __wrap_CALL, which fails as most calls do: with a value, and errno. */
-#define WRAP(type, call, failure, parameters, ...)                                                                     \
-    type __real_##call parameters;                                                                                     \
-    type __wrap_##call parameters;                                                                                     \
-    type __wrap_##call parameters {                                                                                    \
-        if (!strikes(#call))                                                                                           \
-            return __real_##call(__VA_ARGS__);                                                                         \
-        errno = fault.error;                                                                                           \
-        return failure;                                                                                                \
-    }
-
-WRAP(void *, malloc, NULL, (size_t size), size)
-WRAP(void *, realloc, NULL, (void *memory, size_t size), memory, size)
+WRAP_MALLOC
+WRAP_REALLOC
 WRAP(int, pipe2, -1, (int ends[2], int flags), ends, flags)
-WRAP(int, pthread_create, fault.error,
-     (pthread_t * thread, const pthread_attr_t *attributes, void *(*start_of)(void *), void *arg), thread, attributes,
-     start_of, arg)
-WRAP(int, ppoll, -1, (struct pollfd * descriptors, nfds_t count, const struct timespec *timeout, const sigset_t *mask),
-     descriptors, count, timeout, mask)
-WRAP(int, waitid, -1, (idtype_t type, id_t id, siginfo_t *info, int options), type, id, info, options)
+WRAP_PTHREAD_CREATE
+WRAP_PPOLL
+WRAP_WAITID
 WRAP(int, sigtimedwait, -1, (const sigset_t *set, siginfo_t *info, const struct timespec *timeout), set, info, timeout)
 
 /* The last argument of fcntl may be left out, and is a word that nobody looks at then. */

@@ -139,6 +139,18 @@ START_TEST(command_of_nothing_is_refused) {
 }
 END_TEST
 
+START_TEST(no_options_are_all_defaults) {
+    at_popen *popen = NULL;
+    char *output = tracing;
+    ok(at_run_command(AT_COMMAND("true"), NULL));
+    ok(at_popen_create(&popen, AT_COMMAND("true"), NULL));
+    ck_assert_int_eq(close_command(popen), 0);
+    ck_assert_int_eq(ok((int)at_check_output_of(&output, AT_COMMAND(AT_ARGS("echo", "out")), NULL)), 4);
+    ck_assert_str_eq(output, "out\n");
+    free(output);
+}
+END_TEST
+
 START_TEST(nul_in_an_argument_is_refused) {
     const size_t first[] = {3, 2}, second[] = {6, 3}, cut[] = {4, 2};
     refused(AT_COMMAND(AT_ARGS("a\0b", "cd")), OPTIONS(.arg_sizes = first), SENSELESS("args", "argument 0"));
@@ -181,6 +193,13 @@ START_TEST(variable_that_cannot_be_is_refused) {
 END_TEST
 
 /* ---- values that make no sense */
+
+START_TEST(nothing_is_not_some) {
+    refused(TRACE, OPTIONS(.env = at_env(NULL, 2)), SENSELESS("env", "NULL"));
+    refused(TRACE, OPTIONS(.pass_fds = at_fds(NULL, 2)), SENSELESS("pass_fds", "NULL"));
+    refused_by_run(TRACE, OPTIONS(.input = at_bytes(NULL, 5)), SENSELESS("input", "NULL"));
+}
+END_TEST
 
 START_TEST(streams_must_be_some) {
     const at_stream no_kind = {.kind = (at_stream_kind)77}, below = {.kind = (at_stream_kind)-1};
@@ -247,6 +266,6 @@ END_TEST
 SUITE_WITH("subprocess_options", lay_trap, clear_trap, input_and_stdin_contradict_each_other,
            capture_output_and_the_outputs_contradict_each_other, other_contradictions_name_both_options,
            options_of_run_are_not_for_popen, check_output_captures_by_itself, command_of_nothing_is_refused,
-           nul_in_an_argument_is_refused, variable_that_cannot_be_is_refused, streams_must_be_some,
-           descriptors_must_be_open, seconds_must_be_a_number, groups_and_masks_must_be_in_range,
-           encodings_must_be_known)
+           no_options_are_all_defaults, nul_in_an_argument_is_refused, variable_that_cannot_be_is_refused,
+           nothing_is_not_some, streams_must_be_some, descriptors_must_be_open, seconds_must_be_a_number,
+           groups_and_masks_must_be_in_range, encodings_must_be_known)

@@ -20,6 +20,20 @@ START_TEST(check_output_returns_what_was_written) {
 }
 END_TEST
 
+/* The output is stored in one place only, so that it is freed once. */
+START_TEST(check_output_leaves_none_in_the_result) {
+    char *output = NOTHING;
+    ck_assert_int_eq(
+        ok((int)at_check_output(&output, SHELL("echo out; echo err >&2"), .stderr = AT_PIPE, .completed = &done)), 4);
+    expect_text(output, 4, "out\n");
+    ck_assert_ptr_null(done.stdout);
+    ck_assert_uint_eq(done.stdout_size, 0);
+    expect_stderr("err\n");
+    at_completed_free(&done);
+    free(output);
+}
+END_TEST
+
 START_TEST(check_output_that_fails_stores_nothing_but_how) {
     at_command_failure failure;
     char *output = NOTHING;
@@ -73,4 +87,5 @@ START_TEST(getoutput_strips_one_newline) {
 END_TEST
 
 SUITE_WITH("subprocess_output", begin_commands, end_commands, check_output_returns_what_was_written,
-           check_output_that_fails_stores_nothing_but_how, getoutput_strips_one_newline)
+           check_output_leaves_none_in_the_result, check_output_that_fails_stores_nothing_but_how,
+           getoutput_strips_one_newline)

@@ -261,6 +261,7 @@ START_TEST(timeout_that_does_not_pass_changes_nothing) {
     for (size_t i = 0; i < sizeof POLLS / sizeof *POLLS; i++) {
         require(ran(SHELL("sleep 1000"), .timeout = at_seconds(POLLS[i])) == -ETIMEDOUT);
         require(done.timed_out && done.returncode == -SIGKILL && done.stdout == NULL);
+        expect_word(done.failure.text, "not ended after 0 s");
         at_completed_free(&done);
     }
 }

@@ -145,8 +145,8 @@ START_TEST(program_is_looked_for_in_the_path_of_its_environment) {
         char path[500], output[500];
         put_folder(path, sizeof path, CASES[i].path);
         put_folder(output, sizeof output, CASES[i].output);
-        int result = run(&done, AT_ARGS(CASES[i].program), .env = AT_ENV({"PATH", path}),
-                         .cwd = CASES[i].cwd, .stdout = AT_PIPE);
+        int result = run(&done, AT_ARGS(CASES[i].program), .env = AT_ENV({"PATH", path}), .cwd = CASES[i].cwd,
+                         .stdout = AT_PIPE);
         if (CASES[i].code != 0) {
             expect_failure(&done, result, CASES[i].code, AT_STAGE_EXEC, output);
         } else {
@@ -159,6 +159,20 @@ START_TEST(program_is_looked_for_in_the_path_of_its_environment) {
 END_TEST
 
 /* Without a PATH of its own it is looked for where Python looks then; this process's own is not asked. */
+/* By its name, and not by where it might have been. */
+START_TEST(program_that_is_nowhere_is_named_as_it_was_given) {
+    at_completed done;
+    static const char *const PATHS[] = {"/usr/bin", "/usr/bin:/bin"};
+    for (int i = 0; i < 2; i++) {
+        int result = run(&done, AT_ARGS("no-such-program"), .env = AT_ENV({"PATH", PATHS[i]}));
+        ck_assert_str_eq(done.failure.text,
+                         "command no-such-program: cannot execute \"no-such-program\": No such file or directory; "
+                         "it is in no folder of PATH");
+        expect_failure(&done, result, -ENOENT, AT_STAGE_EXEC, "no-such-program");
+    }
+}
+END_TEST
+
 START_TEST(path_of_the_caller_is_not_that_of_the_command) {
     at_completed done;
     make_folder("two");
@@ -232,6 +246,18 @@ START_TEST(streams_that_cannot_be_connected_are_named) {
     expect_failure(&done, result, -EMFILE, AT_STAGE_STREAMS, "stderr");
     ok(run(&done, AT_ARGS("true")));
     at_completed_free(&done);
+}
+END_TEST
+
+START_TEST(descriptor_that_cannot_be_passed_is_named) {
+    at_completed done;
+    if (!refuse_with(SYS_fcntl, EMFILE, 1, F_SETFD))
+        skip("the kernel takes no seccomp filter here");
+    int passed = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 42);
+    int result = run(&done, AT_ARGS("true"), .pass_fds = AT_FDS(passed), .capture_output = true);
+    ck_assert_ptr_nonnull(strstr(done.failure.text, "cannot pass descriptor 42: "));
+    expect_failure(&done, result, -EMFILE, AT_STAGE_DESCRIPTORS, "42");
+    close(passed);
 }
 END_TEST
 
@@ -328,6 +354,7 @@ END_TEST
 
 SUITE_WITH("subprocess_start", begin_folder, end_folder, program_that_cannot_be_executed, program_with_a_long_name,
            arguments_that_are_too_long, program_is_looked_for_in_the_path_of_its_environment,
-           path_of_the_caller_is_not_that_of_the_command, folder_that_cannot_be_entered, stage_that_is_refused_is_named,
-           streams_that_cannot_be_connected_are_named, process_that_cannot_be_made, processes_run_out,
+           program_that_is_nowhere_is_named_as_it_was_given, path_of_the_caller_is_not_that_of_the_command,
+           folder_that_cannot_be_entered, stage_that_is_refused_is_named, streams_that_cannot_be_connected_are_named,
+           descriptor_that_cannot_be_passed_is_named, process_that_cannot_be_made, processes_run_out,
            starts_go_on_without_clone3, descriptors_are_closed_without_close_range_or_nothing_starts)

@@ -46,16 +46,6 @@ static void expect_report(const char *expected) {
         ck_abort_msg("reported is '%s', not '%s'", reported, expected);
 }
 
-/* Runs the body in a fork, which may do to its streams what it likes. */
-static void in_a_fork(void (*body)(int), int argument) {
-    pid_t pid = fork();
-    if (pid == 0) {
-        body(argument);
-        _exit(42);
-    }
-    require(end_of(pid) == 42);
-}
-
 /* For the shell: to report which of the streams it has, and what each of them is. */
 static const char WHICH[] =
     "s=; for i in 0 1 2; do [ -e /proc/self/fd/$i ] && s=$s$i; done; echo $s. >/proc/self/fd/%d";
@@ -130,6 +120,23 @@ START_TEST(closed_streams_of_the_parent_are_no_hindrance) {
         in_a_fork(run_with_some_pipes, closed);
         in_a_fork(inherit, closed);
     }
+}
+END_TEST
+
+/* Else the child's stderr would be closed, or somebody else's file. */
+static void join_nothing(int unused) {
+    (void)unused;
+    close(STDOUT_FILENO);
+    require(ran(SHELL(":"), .stderr = AT_STDOUT) == -EBADF && done.failure.stage == AT_STAGE_STREAMS);
+    ck_assert_str_eq(done.failure.file, "stderr");
+    expect_word(done.failure.text, ".stderr: stdout, where it is to go, is not open (nothing was started)");
+    at_completed_free(&done);
+    require(captured(SHELL("echo err >&2")) == 0);
+    at_completed_free(&done);
+}
+
+START_TEST(stderr_joins_no_closed_stdout) {
+    in_a_fork(join_nothing, 0);
 }
 END_TEST
 
@@ -250,13 +257,17 @@ static void print_around(int unused) {
     require(at_run(SHELL("printf '4 ' >&2"), .stderr = at_file(stdout)) == 0);
     printf("5 ");
     require(at_run(SHELL("printf '6 ' >&2"), .stderr = AT_STDOUT) == 0);
-    printf("7");
+    printf("7 ");
+    require(at_run(SHELL("printf '8 '"), .stdout = at_descriptor(STDOUT_FILENO)) == 0);
+    printf("9 ");
+    require(at_run(SHELL("printf '10 ' >&2"), .stderr = at_descriptor(STDOUT_FILENO)) == 0);
+    printf("11");
     fflush(stdout);
 }
 
 START_TEST(what_was_printed_before_comes_before) {
     in_a_fork(print_around, 0);
-    ck_assert_str_eq(content_of(1), "1 2 3 4 5 6 7");
+    ck_assert_str_eq(content_of(1), "1 2 3 4 5 6 7 8 9 10 11");
 }
 END_TEST
 
@@ -348,7 +359,7 @@ START_TEST(no_child_has_the_pipes_of_another) {
 END_TEST
 
 SUITE_WITH("subprocess_streams", begin, end, closed_streams_of_the_parent_are_no_hindrance,
-           sentinel_is_no_stream_either, streams_can_be_any_of_the_parents, streams_left_out_are_the_parents,
-           files_are_flushed_first_and_stay_open, what_was_printed_before_comes_before, descriptors_stay_the_callers,
-           child_has_no_others_but_those_passed, child_has_all_that_exec_leaves_if_told_so,
-           no_child_has_the_pipes_of_another)
+           stderr_joins_no_closed_stdout, sentinel_is_no_stream_either, streams_can_be_any_of_the_parents,
+           streams_left_out_are_the_parents, files_are_flushed_first_and_stay_open,
+           what_was_printed_before_comes_before, descriptors_stay_the_callers, child_has_no_others_but_those_passed,
+           child_has_all_that_exec_leaves_if_told_so, no_child_has_the_pipes_of_another)

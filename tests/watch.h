@@ -50,10 +50,10 @@ static inline void nap(void) {
         }                                                                                                              \
     } while (0)
 
-/* Whether a thread, of this process or of a child, sleeps in a futex call: joins and acquires that have to wait do. */
-static inline bool is_blocked(pid_t process, pid_t thread) {
+/* Whether a thread, of this process or of a child, sleeps in this system call. */
+static inline bool sleeps_in(long call, pid_t process, pid_t thread) {
     char path[64], state = 0;
-    long number = SYS_futex; /* where the kernel does not say in which call, that it sleeps has to do */
+    long number = call; /* where the kernel does not say in which call, that it sleeps has to do */
     snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", process, thread);
     FILE *file = fopen(path, "r");
     if (file && fscanf(file, "%ld", &number) != 1)
@@ -66,7 +66,12 @@ static inline bool is_blocked(pid_t process, pid_t thread) {
         state = 0;
     if (file)
         fclose(file);
-    return state == 'S' && number == SYS_futex;
+    return state == 'S' && number == call;
+}
+
+/* Joins and acquires that have to wait do so in a futex call. */
+static inline bool is_blocked(pid_t process, pid_t thread) {
+    return sleeps_in(SYS_futex, process, thread);
 }
 
 /* A thread goes in, says so, and waits until the door is opened. */
