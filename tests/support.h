@@ -30,6 +30,9 @@ int run_suite(Suite *suite);
  */
 void skip(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
+/* Ends the main thread of a test's process, while others go on. */
+void end_main_thread(void) __attribute__((noreturn));
+
 /* The processors that this process may run on. */
 int usable_cores(void);
 int first_usable_core(void);

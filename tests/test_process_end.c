@@ -236,7 +236,7 @@ static void end_the_main_thread(void) {
     close(wire.write);
     printf("main thread ends ");
     fflush(stdout);
-    pthread_exit(NULL);
+    end_main_thread();
 }
 
 START_TEST(child_survives_pthread_exit_in_main) {

@@ -76,7 +76,7 @@ static void end_main_with_a_foreign_thread(void) {
     at_set_fork_policy(AT_FORK_ALLOW);
     at_check(at_process_start(at_process_new(.target = speak_late)));
     close(wire.write);
-    pthread_exit(NULL);
+    end_main_thread();
 }
 
 START_TEST(child_survives_pthread_exit_in_main_while_threads_go_on) {

@@ -41,7 +41,7 @@ static void start_a_command_and_leave_main(void) {
     of_main = open_command(SHELL("read line; exit 7"), .stdin = AT_PIPE, .stdout = AT_DEVNULL, .stderr = AT_DEVNULL);
     require(pthread_create(&thread, NULL, wait_for_the_command_of_main, NULL) == 0);
     pthread_cleanup_push(say_that_main_leaves, NULL);
-    pthread_exit(NULL);
+    end_main_thread();
     pthread_cleanup_pop(0);
 }
 

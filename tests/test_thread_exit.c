@@ -136,7 +136,7 @@ END_TEST
 static void end_main_alone(void) {
     leave_a_thread_running();
     sem_post(&main_has_returned);
-    pthread_exit(NULL);
+    end_main_thread();
 }
 
 START_TEST(main_may_end_by_pthread_exit) { /* case 9 */

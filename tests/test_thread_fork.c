@@ -213,7 +213,7 @@ static int fork_and_end_first(void *unused) {
         at_thread *thread = at_thread_new(.target = name_main_thread);
         start(thread);
         at_thread_free(thread);
-        pthread_exit(NULL);
+        end_main_thread();
     }
     orphaned = child;
     return 0;

@@ -244,7 +244,7 @@ static void leave_the_zygote_to_a_thread(void) {
     at_thread *thread = at_thread_new(.target = start_after_main);
     at_check(at_thread_start(thread));
     at_thread_free(thread);
-    pthread_exit(NULL);
+    end_main_thread();
 }
 
 START_TEST(zygote_survives_pthread_exit_in_main) {

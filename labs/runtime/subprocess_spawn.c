@@ -253,7 +253,7 @@ int spawn_program(const struct spawn *spawn, struct launched *launched, at_stage
         return -child.error;
     }
     if (child.stage == AT_STAGE_NONE) { /* an emulator made a fork of it: what failed there nobody would know */
-        kill((pid_t)pid, SIGKILL); /* not by pidfd, which an emulator may not know either */
+        kill((pid_t)pid, SIGKILL);      /* not by pidfd, which an emulator may not know either */
         reap(pidfd);
         *stage = AT_STAGE_FORK;
         *about = -1;
