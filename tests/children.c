@@ -183,3 +183,25 @@ void start_eintr_storm(void) {
     struct itimerval often = {.it_interval.tv_usec = 1000, .it_value.tv_usec = 1000};
     setitimer(ITIMER_REAL, &often, NULL);
 }
+
+static _Atomic bool thief_goes_on;
+
+static int reap_everybody(void *unused) {
+    (void)unused;
+    while (thief_goes_on)
+        waitpid(-1, NULL, WNOHANG);
+    return 0;
+}
+
+at_thread *start_thief(void) {
+    thief_goes_on = true;
+    at_thread *thief = at_thread_new(.target = reap_everybody);
+    ok(at_thread_start(thief));
+    return thief;
+}
+
+void end_thief(at_thread *thief) {
+    thief_goes_on = false;
+    ok(at_thread_join(thief, LATE));
+    at_thread_free(thief);
+}

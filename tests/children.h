@@ -72,6 +72,10 @@ enum { FEW_DESCRIPTORS = 64 };
 int fill_descriptors(int filler[FEW_DESCRIPTORS], int room);
 void empty_descriptors(const int *filler, int count);
 
+/* A thread that reaps whatever child it can, as a library with a wait(-1) of its own does (fault 17), until its end. */
+at_thread *start_thief(void);
+void end_thief(at_thread *thief);
+
 /* Sends SIGALRM a thousand times a second, to a handler that does nothing, without SA_RESTART; until the test ends. */
 void start_eintr_storm(void);
 

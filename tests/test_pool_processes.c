@@ -265,23 +265,12 @@ START_TEST(sigchld_may_be_ignored) {
 }
 END_TEST
 
-static int reap_everybody(void *unused) {
-    (void)unused;
-    while (asking)
-        waitpid(-1, NULL, WNOHANG);
-    return 0;
-}
-
 START_TEST(others_may_wait_for_all_children) {
-    asking = true;
     spawners = 1;
     at_set_fork_policy(AT_FORK_ALLOW);
-    at_thread *thief = at_thread_new(.target = reap_everybody);
-    start(thief);
+    at_thread *thief = start_thief();
     lose_workers(pool_of(2));
-    asking = false;
-    join(thief);
-    at_thread_free(thief);
+    end_thief(thief);
 }
 END_TEST
 

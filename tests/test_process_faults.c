@@ -97,25 +97,12 @@ START_TEST(status_survives_an_ignored_sigchld) {
 }
 END_TEST
 
-static _Atomic bool steal;
-
-static int reap_everybody(void *unused) {
-    (void)unused;
-    while (atomic_load(&steal))
-        waitpid(-1, NULL, WNOHANG);
-    return 0;
-}
-
 START_TEST(status_survives_another_reaper) {
     int code = 7;
-    atomic_store(&steal, true);
-    at_thread *thief = at_thread_new(.target = reap_everybody);
-    ok(at_thread_start(thief));
+    at_thread *thief = start_thief();
     for (int i = 0; i < 200; i++)
         expect_status(started(.target = return_arg, .arg = &code), 7);
-    atomic_store(&steal, false);
-    ok(at_thread_join(thief, 20));
-    at_thread_free(thief);
+    end_thief(thief);
 }
 END_TEST
 
@@ -145,13 +132,9 @@ START_TEST(stolen_status_is_had_from_the_kernel) {
     signal(SIGCHLD, SIG_IGN);
     ck_assert_int_ge(count_known_statuses(50), 40);
     signal(SIGCHLD, SIG_DFL);
-    atomic_store(&steal, true);
-    at_thread *thief = at_thread_new(.target = reap_everybody);
-    ok(at_thread_start(thief));
+    at_thread *thief = start_thief();
     ck_assert_int_ge(count_known_statuses(300), 240);
-    atomic_store(&steal, false);
-    ok(at_thread_join(thief, BOUND));
-    at_thread_free(thief);
+    end_thief(thief);
 }
 END_TEST
 

@@ -87,23 +87,10 @@ START_TEST(ignored_sigchld_invents_no_return_code) {
 }
 END_TEST
 
-static _Atomic bool steal;
-
-static int reap_everybody(void *unused) {
-    (void)unused;
-    while (atomic_load(&steal))
-        waitpid(-1, NULL, WNOHANG);
-    return 0;
-}
-
 START_TEST(stray_reaper_invents_no_return_code) {
-    atomic_store(&steal, true);
-    at_thread *thief = at_thread_new(.target = reap_everybody);
-    start(thief);
+    at_thread *thief = start_thief();
     int known = count_known(50);
-    atomic_store(&steal, false);
-    join(thief);
-    at_thread_free(thief);
+    end_thief(thief);
     if (kernel_remembers())
         ck_assert_int_ge(known, 40);
 }
