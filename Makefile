@@ -19,13 +19,13 @@ LAB11 := poll wait communicate signals pipeline
 LAB12 := command_as_written command_mended
 
 # The programs of bench/. Its other sources are linked into each of them, as those of tests/ are into each suite, test_*.c.
-BENCHES := compare primitives queues pools subprocess
+BENCHES := compare scaling sizes tutorial primitives queues pools subprocess footprint
 
 # What these are measured against and is not in the system: built where it can be, and else its column stays empty. OpenMP comes
 # with gcc, and not always with another compiler.
-PEERS := $(if $(shell command -v gcc),openmp) \
+PEERS := c11_mode $(if $(shell command -v gcc),openmp openmp_mode) \
          $(if $(wildcard /usr/include/boost/interprocess/ipc/message_queue.hpp),$(if $(shell command -v $(CXX)),boost_queue.so)) \
-         $(shell pkg-config --exists libuv 2>/dev/null && echo libuv) $(shell pkg-config --exists gio-2.0 2>/dev/null && echo glib)
+         $(shell pkg-config --exists libuv 2>/dev/null && echo libuv libuv_mode) $(shell pkg-config --exists gio-2.0 2>/dev/null && echo glib)
 # The programs that bench/subprocess.c starts.
 CHILDREN := noop stamp pour
 
@@ -70,6 +70,9 @@ LINK     := -pthread -Wl,-z,now $(SANITIZE_$(SAN)) $(LDFLAGS)
 # Check is asked for by pkg-config; without either of them the tests are off.
 CHECK_CFLAGS := $(shell pkg-config --cflags check 2>/dev/null)
 CHECK_LIBS   := $(shell pkg-config --libs check 2>/dev/null)
+# So is jansson, which reads and writes JSON; without it the benchmarks are off.
+JSON_CFLAGS := $(shell pkg-config --cflags jansson 2>/dev/null)
+JSON_LIBS   := $(shell pkg-config --libs jansson 2>/dev/null)
 
 # Short lines; V=1 shows the commands instead.
 quiet := $(if $(filter 1,$(V)),,@)
@@ -93,28 +96,33 @@ programs = $(call in_order,$1) $(filter-out $(in_order),$(wildcard $1/*.c))
 
 LIBRARY_SOURCES := $(wildcard labs/runtime/*.c)
 LAB_SOURCES     := $(foreach folder,$(LAB_FOLDERS),$(call programs,$(folder)))
-BENCH_SOURCES   := $(wildcard bench/*.c)
+BENCH_SOURCES   := $(wildcard bench/*.c bench/workloads/*.c bench/modes/*.c)
 TEST_SOURCES    := $(wildcard tests/*.c)
 SOURCES         := $(LIBRARY_SOURCES) $(LAB_SOURCES) $(BENCH_SOURCES) $(TEST_SOURCES)
 
 LIBRARY         := $(BUILD)/libatelier.a
 SHARED_LIBRARY  := $(BUILD)/libatelier.so
 LAB_PROGRAMS    := $(LAB_SOURCES:%.c=$(BUILD)/%)
-BENCH_PROGRAMS  := $(patsubst %.c,$(BUILD)/%,$(wildcard $(BENCHES:%=bench/%.c)))
-BENCH_PEERS     := $(PEERS:%=$(BUILD)/bench/peers/%) $(CHILDREN:%=$(BUILD)/bench/children/%)
-BENCH_OBJECTS   := $(filter-out $(BENCH_PROGRAMS:%=%.o),$(BENCH_SOURCES:%.c=$(BUILD)/%.o))
+BENCH_PROGRAMS  := $(if $(JSON_LIBS),$(patsubst %.c,$(BUILD)/%,$(wildcard $(BENCHES:%=bench/%.c))))
+BENCH_PEERS     := $(if $(JSON_LIBS),$(PEERS:%=$(BUILD)/bench/peers/%) $(CHILDREN:%=$(BUILD)/bench/children/%))
+BENCH_OBJECTS   := $(filter-out $(BENCHES:%=$(BUILD)/bench/%.o),$(BENCH_SOURCES:%.c=$(BUILD)/%.o))
 TEST_OBJECTS    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/test_% tests/schedule%,$(TEST_SOURCES)))
 HOOKED_LIBRARY  := $(BUILD)/hooked/libatelier.a
 HOOKED_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/test_*_points.c tests/test_*_schedules.c))
 SCHEDULED       := $(filter %_schedules,$(HOOKED_PROGRAMS))
 SCHEDULER       := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/schedule*.c))
-TEST_PROGRAMS   := $(if $(CHECK_LIBS),$(patsubst %.c,$(BUILD)/%,$(wildcard tests/test_*.c)))
+TEST_PROGRAMS   := $(if $(CHECK_LIBS),$(patsubst %.c,$(BUILD)/%,$(filter-out $(if $(JSON_LIBS),,tests/test_bench_%),\
+                       $(wildcard tests/test_*.c))))
+BENCH_TESTS     := $(filter $(BUILD)/tests/test_bench_%,$(TEST_PROGRAMS))
 
 ## make                          builds everything that can be built
 .PHONY: all
 all: $(LIBRARY) $(SHARED_LIBRARY) $(LAB_PROGRAMS) $(BENCH_PROGRAMS) $(BENCH_PEERS) $(TEST_PROGRAMS)
 ifeq ($(CHECK_LIBS),)
 	@echo 'off: the tests, for want of check and pkg-config (./setup test installs them)'
+endif
+ifeq ($(JSON_LIBS),)
+	@echo 'off: the benchmarks, for want of libjansson-dev and pkg-config (./setup bench installs them)'
 endif
 
 # Rewritten only when it says something new, and then everything is built again.
@@ -133,6 +141,8 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 # bound when a program starts; bound at the first call, each would be looked up again in every child.
 $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o): PART := -fPIC -fvisibility=hidden -fno-plt
 $(TEST_SOURCES:%.c=$(BUILD)/%.o): PART := $(CHECK_CFLAGS)
+$(BENCH_SOURCES:%.c=$(BUILD)/%.o): PART := -Ibench $(JSON_CFLAGS)
+$(BENCH_TESTS:%=%.o): PART := $(CHECK_CFLAGS) -Ibench $(JSON_CFLAGS)
 
 # One object in which those names are local, so that they cannot clash with a program's own in the static library either.
 $(LIBRARY): $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o)
@@ -170,12 +180,22 @@ $(LAB_PROGRAMS) $(BENCH_PROGRAMS) $(filter-out $(HOOKED_PROGRAMS),$(TEST_PROGRAM
 	$(call say,LD,$@)
 	$(quiet)$(CC) $(LINK) $(WRAPPED) -o $@ $(filter %.o,$^) $(LIBRARY) $(LIBS)
 
-$(BENCH_PROGRAMS): LIBS := -lm -ldl -lrt
+$(BENCH_PROGRAMS): LIBS := $(JSON_LIBS) -lm -ldl -lrt
 $(BENCH_PROGRAMS): $(BENCH_OBJECTS)
 $(BUILD)/bench/peers/openmp: bench/peers/openmp.c bench/busy.h bench/measure.h $(BUILD)/flags
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(quiet)gcc -std=gnu17 -O2 -g -fopenmp $(WARNINGS) -D_GNU_SOURCE -o $@ $<
+# The hosts of other ways to work (bench/host.h): the same workloads, by the same functions.
+MODE_PEERS := $(patsubst %,$(BUILD)/bench/peers/%,$(filter %_mode,$(PEERS)))
+$(BUILD)/bench/peers/openmp_mode: WITH := -fopenmp
+$(BUILD)/bench/peers/libuv_mode: WITH = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags libuv))
+$(BUILD)/bench/peers/libuv_mode: WITH_LIBS = $(shell pkg-config --libs libuv)
+$(MODE_PEERS): $(BUILD)/%: %.c $(BENCH_OBJECTS) $(LIBRARY)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(quiet)$(if $(filter -fopenmp,$(WITH)),gcc,$(CC)) $(COMPILE) -Ibench $(WITH) -o $@ $< $(BENCH_OBJECTS) $(LIBRARY) $(LINK) \
+	    $(WITH_LIBS) $(JSON_LIBS) -lm -ldl -lrt
 $(BUILD)/bench/peers/boost_queue.so: bench/peers/boost_queue.cc $(BUILD)/flags
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
@@ -197,6 +217,8 @@ $(CHILDREN:%=$(BUILD)/bench/children/%): $(BUILD)/%: %.c bench/bytes.h bench/bus
 	    $(CC) -std=gnu17 -O2 $(WARNINGS) -D_GNU_SOURCE -DHOSTED -o $@ $<
 $(TEST_PROGRAMS): LIBS := $(CHECK_LIBS) -lm
 $(TEST_PROGRAMS): $(TEST_OBJECTS)
+$(BENCH_TESTS): LIBS := $(CHECK_LIBS) $(JSON_LIBS) -lm -ldl -lrt
+$(BENCH_TESTS): $(BENCH_OBJECTS)
 $(BUILD)/tests/test_faults: WRAPPED := $(WRAP:%=-Wl,--wrap=%)
 $(BUILD)/tests/test_process_gate: WRAPPED := $(WRAP_GATE:%=-Wl,--wrap=%)
 $(BUILD)/tests/test_pool_limits: WRAPPED := $(WRAP_POOL:%=-Wl,--wrap=%)
@@ -232,12 +254,11 @@ export ARGS
 
 .PHONY: demo
 demo: $(LAB_PROGRAMS) $(BENCH_PROGRAMS) $(BENCH_PEERS)
-	@touch $(BUILD)/demo
 	@labs/run demo $(LAB_PROGRAMS)
 	@BUILD=$(BUILD) QUICK=1 bench/run
-	@bench/plot
-	@echo; echo 'The charts of this machine:'
-	@find results -name '*.svg' -newer $(BUILD)/demo | sort | sed 's|^|  $(CURDIR)/|'
+	@echo; echo 'The charts of this machine, and all of them with their tables on one page:'
+	@bench/plot | sed '/\.png$$/d; s|^results/|  $(CURDIR)/&|'
+	@bench/report | sed 's|^results/|  $(CURDIR)/&|'
 
 ##
 ## Test
@@ -246,7 +267,7 @@ demo: $(LAB_PROGRAMS) $(BENCH_PROGRAMS) $(BENCH_PEERS)
 SUITES := $(filter $(if $(ONLY),$(ONLY:%=\%/test_%),%),$(TEST_PROGRAMS))
 
 .PHONY: test
-test: $(SUITES) $(LAB_PROGRAMS) $(SHARED_LIBRARY)
+test: $(SUITES) $(LAB_PROGRAMS) $(SHARED_LIBRARY) $(BENCH_PROGRAMS) $(BENCH_PEERS)
 ifeq ($(CHECK_LIBS),)
 	@echo 'off: the tests, for want of check and pkg-config (./setup test installs them)'
 	@echo '0 passed, 0 failed, $(words $(wildcard tests/test_*.c)) skipped'
@@ -257,13 +278,28 @@ endif
 
 ##
 ## Measure
-##   make bench                  measures this machine, into results/; QUICK=1: in a minute
-##   make plots                  draws every chart whose data is there
-.PHONY: bench plots
+##   make bench                  measures this machine, into results/; QUICK=1: in less than a minute; SECONDS=600: for so long;
+##                               WORKERS=N: up to so many; PART=0.75: the part of the mixed work that can be shared out
+##   make bench-compare          OLD=... NEW=...: what got slower beyond the noise from one run to another; ALL=1: every row
+##   make plots                  draws every chart whose data is there; PAPER=1: for print
+##   make report                 all charts, all tables and the machine on one page of HTML, to be handed out
+.PHONY: bench bench-compare plots report
 bench: $(BENCH_PROGRAMS) $(BENCH_PEERS)
-	@BUILD=$(BUILD) QUICK=$(QUICK) bench/run
+ifeq ($(JSON_LIBS),)
+	@echo 'off: the benchmarks, for want of libjansson-dev and pkg-config (./setup bench installs them)'
+else
+	@BUILD=$(BUILD) QUICK=$(QUICK) BUDGET=$(SECONDS) WORKERS=$(WORKERS) PART=$(PART) bench/run
+endif
+bench-compare: $(filter %/compare,$(BENCH_PROGRAMS))
+ifeq ($(JSON_LIBS),)
+	@echo 'off: the benchmarks, for want of libjansson-dev and pkg-config (./setup bench installs them)'
+else
+	@$(BUILD)/bench/compare $(if $(ALL),--all) '$(OLD)' '$(NEW)'
+endif
 plots:
-	@bench/plot
+	@PAPER=$(PAPER) bench/plot
+report: plots
+	@bench/report
 
 ##
 ## Keep house

@@ -6,7 +6,8 @@
 
 #include "console.h"
 
-enum { MOST_ROUNDS = 1000 };
+/* What a row has even when the time is up. */
+enum { LEAST_ROUNDS = 3, MOST_ROUNDS = 1000 };
 
 const char *const role_names[ROLES] = {"ours", "floor",  "python", "executor", "openmp", "boost",
                                        "pipe", "mqueue", "libuv",  "glib",     "fork"};
@@ -36,6 +37,19 @@ static double take_batch(struct comparison *comparison, size_t role, struct peer
 static void keep_ratio(struct samples *ratios, double above, double below) {
     if (above > 0 && below > 0)
         samples_add(ratios, above / below);
+}
+
+/* Known well enough: our time, and all the ratios that the table shows. */
+static bool is_settled(const struct comparison *comparison) {
+    struct spread ours = spread_of(&comparison->ns[OURS]);
+    if (!settled(&ours))
+        return false;
+    for (size_t role = FLOOR; role < ROLES; role++) {
+        struct spread ratio = spread_of(&comparison->ratios[role]);
+        if (ratio.count > 0 && !settled(&ratio))
+            return false;
+    }
+    return true;
 }
 
 /* Starts the subject's program, a script or one that was built, as a peer; false when it cannot be. */
@@ -69,17 +83,23 @@ void comparison_run(struct comparison *comparison, const struct setting *setting
     for (size_t role = 0; role < ROLES; role++) {
         struct subject *subject = &comparison->subjects[role];
         peers[role] = subject->peer;
-        if ((subject->script != NULL || subject->program != NULL) && start_peer(&started[role], subject, role, setting))
+        if (subject->script == NULL && subject->program == NULL)
+            continue;
+        if (start_peer(&started[role], subject, role, setting))
             peers[role] = &started[role];
+        else
+            comparison->absent[role] = subject->script != NULL ? "no Python 3.7 or newer" : "it was not built";
     }
     for (size_t role = 0; role < ROLES; role++) { /* the first batch warms up and shows who is there */
         bool can = comparison->subjects[role].take != NULL || peers[role] != NULL;
         there[role] = can && take_batch(comparison, role, peers[role], false) > 0;
     }
+    bool few = setting->quick || comparison->least_rounds < LEAST_ROUNDS;
+    size_t least_rounds = few ? LEAST_ROUNDS : comparison->least_rounds;
     uint64_t start = now_ns();
     for (size_t round = 0; round < MOST_ROUNDS && !interrupted(); round++) {
         double spent = seconds_since(start);
-        if (spent >= setting->seconds && round >= comparison->least_rounds)
+        if ((spent >= setting->seconds || is_settled(comparison)) && round >= least_rounds)
             break;
         progress(comparison->title, (spent < setting->seconds ? setting->seconds - spent : 0) + seconds_left_after);
         double medians[ROLES] = {0};

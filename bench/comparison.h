@@ -8,6 +8,7 @@
 #include "measure.h"
 #include "options.h"
 #include "peer.h"
+#include "record.h"
 
 /*
  * Who does it. Ours is compared with the floor, the least that the system asks for the same, and each peer with ours.
@@ -64,10 +65,12 @@ struct comparison {
     const char *title; /* "lock pair, uncontended": in the table and the chart */
     struct subject subjects[ROLES];
     size_t batch;        /* samples a subject takes when it is its turn */
-    size_t least_rounds; /* however long they take */
+    size_t least_rounds; /* however long they take, except with --quick; never below a few */
     double bytes;        /* that an operation moves: then the table says how many a second; 0: it does not */
     struct reach reaches[MOST_REACHES];
+    bool latency;         /* a sample is one operation: the file of latencies has its distribution */
     bool only_in_files;   /* not in the table, not in the chart, not with --quick */
+    bool not_with_quick;  /* it takes too long for that */
     bool (*before)(void); /* may be NULL; false: the comparison is left out (and has said why) */
     void (*after)(void);  /* may be NULL */
 
@@ -75,6 +78,7 @@ struct comparison {
     struct samples ns[ROLES], shares[ROLES];
     struct samples ratios[ROLES]; /* ours to the floor, in [FLOOR]; a peer to ours, in its own; one for each round */
     char lost[ROLES][80];
+    const char *absent[ROLES]; /* why a peer was not there; NULL when it was */
     bool measured;
 };
 
@@ -82,7 +86,8 @@ struct setting {
     const char *peers;    /* the folder of the peers' scripts */
     const char *programs; /* the folder of the peers that were built */
     bool python;          /* whether there is a Python to measure */
-    double seconds;       /* for one comparison */
+    bool quick;           /* a few rounds are enough */
+    double seconds;       /* for one comparison, at the most: one that is known well enough ends before */
     struct dice *dice;
 };
 
@@ -96,7 +101,10 @@ void comparison_run(struct comparison *comparison, const struct setting *setting
 
 void comparison_free(struct comparison *comparison);
 
-/* comparisons.c: measures all of them, writes PREFIX-NAME.csv and PREFIX-NAME-samples.csv, and prints the table. */
+/*
+ * comparisons.c: measures all of them, writes PREFIX-NAME.csv and PREFIX-NAME.json, and PREFIX-NAME-latencies.csv where
+ * there are any, and prints the table.
+ */
 void comparisons_run(struct comparison *comparisons, size_t count, const struct options *options, const char *name,
                      double seconds);
 
@@ -104,12 +112,15 @@ void comparisons_run(struct comparison *comparisons, size_t count, const struct 
 void reach_text(const struct reach *reach, char text[TEXT_SIZE]);
 void reach_verdict(const struct comparison *comparison, const struct reach *reach, char text[TEXT_SIZE]);
 
+/* Whether there is a Python 3 that the peers can run in; says so when there is none. */
+bool python_is_there(void);
+
 /* The folder of this name beside this program, in BUILD/bench: "peers", "children". */
 const char *folder_beside(const char *name, char path[FOLDER_SIZE]);
 
 /* table.c. The rows of a comparison in the files; the table of all of them, on stdout. */
-extern const char comparison_header[];
-void comparison_write(const struct comparison *comparison, FILE *rows, FILE *raw);
+extern const char comparison_header[], latency_header[];
+void comparison_write(const struct comparison *comparison, FILE *rows, FILE *latencies, struct record *record);
 void comparison_table(const struct comparison *comparisons, size_t count);
 
 #endif

@@ -10,8 +10,7 @@
 #include "console.h"
 #include "output.h"
 
-/* Whether there is a Python 3; asked once, so that its absence is said once. */
-static bool python_is_there(void) {
+bool python_is_there(void) {
     int status = system("python3 -c 'import sys; sys.exit(sys.version_info < (3, 7))' 2>/dev/null");
     /* Meanwhile this process ignores Ctrl-C; that it came is seen in how the other ended. */
     if ((WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) ||
@@ -32,7 +31,7 @@ const char *folder_beside(const char *name, char path[FOLDER_SIZE]) {
 static bool chosen(const struct comparison *comparison, const struct options *options) {
     if (options->only != NULL)
         return strncmp(comparison->name, options->only, strlen(options->only)) == 0;
-    return !(options->quick && comparison->only_in_files);
+    return !options->quick || !(comparison->only_in_files || comparison->not_with_quick);
 }
 
 void comparisons_run(struct comparison *comparisons, size_t count, const struct options *options, const char *name,
@@ -42,24 +41,40 @@ void comparisons_run(struct comparison *comparisons, size_t count, const struct 
     size_t left = 0;
     for (size_t i = 0; i < count; i++)
         left += chosen(&comparisons[i], options);
+    if (left == 0) {
+        note("bench: --only %s: no row's name begins so; there are:", options->only);
+        for (size_t i = 0; i < count; i++)
+            note("  %s", comparisons[i].name);
+        exit(2);
+    }
     struct setting setting = {.peers = options->peers,
                               .programs = folder_beside("peers", programs),
                               .python = python_is_there(),
-                              .seconds = seconds / (double)(left > 0 ? left : 1),
+                              .quick = options->quick,
                               .dice = &dice};
-    char samples_name[TEXT_SIZE];
-    snprintf(samples_name, sizeof samples_name, "%s-samples", name);
+    char latencies_name[TEXT_SIZE];
+    struct record record;
+    bool any_latency = false;
+    for (size_t i = 0; i < count; i++)
+        any_latency |= comparisons[i].latency && chosen(&comparisons[i], options);
+    snprintf(latencies_name, sizeof latencies_name, "%s-latencies", name);
     FILE *rows = output_open(options->output, name, comparison_header);
-    FILE *raw = output_open(options->output, samples_name, "primitive,subject,time_ns");
+    FILE *latencies = output_open(any_latency ? options->output : NULL, latencies_name, latency_header);
+    record_open(&record, options, name, seconds);
+    uint64_t start = now_ns();
     for (size_t i = 0; i < count && !interrupted(); i++) {
         if (chosen(&comparisons[i], options)) {
+            /* What one does not need, because it is known well enough, is there for those after it. */
+            double seconds_left = seconds - seconds_since(start);
+            setting.seconds = seconds_left > 0 ? seconds_left / (double)left : 0;
             comparison_run(&comparisons[i], &setting, setting.seconds * (double)--left);
-            comparison_write(&comparisons[i], rows, raw);
+            comparison_write(&comparisons[i], rows, latencies, &record);
         }
     }
     progress_clear();
     output_close(rows);
-    output_close(raw);
+    output_close(latencies);
+    record_close(&record);
     comparison_table(comparisons, count);
     for (size_t i = 0; i < count; i++)
         comparison_free(&comparisons[i]);

@@ -35,6 +35,12 @@ int interrupt_status(void) {
     return interrupting_signal == 0 ? 0 : 128 + interrupting_signal;
 }
 
+static double seconds_after;
+
+void progress_after(double seconds) {
+    seconds_after = seconds;
+}
+
 void progress_clear(void) {
     if (line_shown) {
         fputs("\r\033[K", stderr);
@@ -51,7 +57,7 @@ void progress(const char *what, double seconds_left) {
         shown_ns = now_ns();
         fprintf(stderr, "\r\033[K%s", what);
         if (seconds_left >= 0)
-            fprintf(stderr, "   %.0f s left", seconds_left);
+            fprintf(stderr, "   %.0f s left", seconds_left + seconds_after);
         fflush(stderr);
         line_shown = true;
     } else if (strcmp(what, last) != 0) {
@@ -69,13 +75,21 @@ void note(const char *format, ...) {
     va_end(arguments);
 }
 
+static FILE *told; /* NULL: the one at the terminal */
+
+void wrong_results_to(FILE *answers) {
+    told = answers;
+}
+
 void wrong_result(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     progress_clear();
-    fputs("bench: wrong result: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    FILE *stream = told != NULL ? told : stderr;
+    fputs(told != NULL ? "wrong: " : "bench: wrong result: ", stream);
+    vfprintf(stream, format, arguments);
+    fputc('\n', stream);
+    fflush(stream);
     va_end(arguments);
     exit(1);
 }

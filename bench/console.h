@@ -3,6 +3,7 @@
 #define BENCH_CONSOLE_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 /*
  * From now on Ctrl-C (and SIGTERM) only sets a flag: measuring stops at the next sample and what there is gets
@@ -20,6 +21,9 @@ int interrupt_status(void);
  */
 void progress(const char *what, double seconds_left) __attribute__((nonnull));
 
+/* So many seconds come after what progress tells of: other programs, which a person at the terminal waits for, too. */
+void progress_after(double seconds);
+
 /* Removes the progress line, before other text. */
 void progress_clear(void);
 
@@ -28,6 +32,9 @@ void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* A result was wrong: says which and ends the run with status 1. Timings of wrong work are worth nothing. */
 void wrong_result(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+/* From now on it tells the one whose peer this process is, as peer.h has it, and ends only this process. */
+void wrong_results_to(FILE *answers);
 
 /* "84 ns", "12.3 us", "1.20 s": three digits and a unit, in one of a few turning buffers. */
 const char *human_time(double ns);

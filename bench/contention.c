@@ -143,5 +143,5 @@ bool two_contend(void) {
 }
 
 bool all_cores_contend(void) {
-    return usable_cores() > 2 && ready(usable_cores());
+    return cores_at_hand() > 2 && ready(cores_at_hand());
 }

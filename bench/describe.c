@@ -1,4 +1,4 @@
-/* describe.c: the compiler, and a probe for noise: can this machine show a speedup just now? */
+/* describe.c: the compiler, and a probe for noise: what speedup can this machine show just now? */
 #include "describe.h"
 
 #include <pthread.h>
@@ -9,7 +9,7 @@
 #include "measure.h"
 #include "work.h"
 
-enum { PROBE_ROUNDS = 9 };
+enum { PROBE_ROUNDS = 9, PROBE_MOST = 64 };
 
 static void *spin(void *steps) {
     sum_below(*(uint64_t *)steps);
@@ -18,7 +18,7 @@ static void *spin(void *steps) {
 
 /* The seconds that `threads` threads need for so many steps each, all at once. */
 static double spin_seconds(size_t threads, uint64_t steps) {
-    pthread_t others[2];
+    pthread_t others[PROBE_MOST];
     uint64_t start = now_ns();
     for (size_t i = 1; i < threads; i++) {
         int failure = pthread_create(&others[i], NULL, spin, &steps);
@@ -34,26 +34,35 @@ static double spin_seconds(size_t threads, uint64_t steps) {
 }
 
 /* Both in turn, so that a slow moment falls on both. */
-static double two_thread_speedup(double burst_seconds) {
+static double speedup_of(size_t threads, double burst_seconds) {
     uint64_t steps = 1000000;
-    spin_seconds(2, steps);
+    spin_seconds(threads, steps);
     double once = spin_seconds(1, steps);
     steps = (uint64_t)(burst_seconds / once * (double)steps) + 1;
     double speedups[PROBE_ROUNDS];
     for (size_t i = 0; i < PROBE_ROUNDS; i++) {
         double one = spin_seconds(1, steps);
-        double two = spin_seconds(2, steps);
-        speedups[i] = 2 * one / two;
+        double all = spin_seconds(threads, steps);
+        speedups[i] = (double)threads * one / all;
     }
     return median_of(speedups, PROBE_ROUNDS);
 }
 
-void describe(void) {
+void describe(size_t workers) {
+    size_t threads = workers < PROBE_MOST ? workers : PROBE_MOST;
 #ifdef __clang__
     printf("compiler: %s\n", __VERSION__);
 #else
     printf("compiler: gcc %s\n", __VERSION__);
 #endif
-    printf("two_thread_speedup: %.2f\n", two_thread_speedup(0.025));
-    printf("two_thread_speedup_in_bursts: %.2f\n", two_thread_speedup(0.002));
+    if (threads < 2) {
+        puts("noise_verdict: this machine has one core to use: no number of workers makes computing faster here");
+        return;
+    }
+    double speedup = speedup_of(threads, 0.025), bursts = speedup_of(threads, 0.002);
+    printf("probe_workers: %zu\nprobe_speedup: %.2f\nprobe_speedup_in_bursts: %.2f\n", threads, speedup, bursts);
+    printf("noise_verdict: this machine cannot show a speedup of more than %.*f with %zu workers just now%s\n",
+           speedup < 9.95 ? 2 : 1, speedup, threads,
+           speedup > 0.9 * (double)threads ? ": all of its cores are its own"
+                                           : ": something else wants these cores, here or on the host");
 }

@@ -2,13 +2,13 @@
 #ifndef BENCH_DESCRIBE_H
 #define BENCH_DESCRIBE_H
 
+#include <stddef.h>
+
 /*
- * Prints "key: value" lines for bench/run: the compiler, and how many times as fast two threads are as
- * one, just now, at work that shares nothing, when it takes 25 ms and when it comes in bursts of 2 ms. On a quiet
- * machine of two cores that is 2; less says what no measurement of this run can exceed. A virtual machine can do well
- * at the first and badly at the second: its host may need some ms to notice that two of its processors are wanted at
- * once.
+ * Prints what the program knows of itself and its machine, for the record, as lines "key: value": the compiler, and the
+ * noise probe: how many times as fast as one thread are as many threads as `workers`, just now, over 25 ms and in bursts
+ * of 2 ms? A virtual machine whose host gives it one core at a time says 1.
  */
-void describe(void);
+void describe(size_t workers);
 
 #endif

@@ -58,7 +58,7 @@ static bool ring_open(void) {
     ring_slots = traffic.one_at_a_time ? 1 : fitting < RING_SLOTS ? fitting : RING_SLOTS;
     while ((ring_slots & (ring_slots - 1)) != 0)
         ring_slots--;
-    crowded = 2 * traffic.pairs > usable_cores();
+    crowded = 2 * traffic.pairs > cores_at_hand();
     spin_length = traffic.trip || traffic.one_at_a_time ? 1 : 512;
     memset(putting, 0, sizeof putting);
     memset(getting, 0, sizeof getting);

@@ -1,6 +1,7 @@
 /* measure.c: samples and their spread, a seeded shuffle, the cores at hand. */
 #include "measure.h"
 
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,31 @@ double median_of(double *values, size_t count) {
     return quantile(values, count, 0.5);
 }
 
+size_t median_interval(size_t count) {
+    /* P(at most `outside` of `count` coins show heads), term by term, for as long as it is 2.5% or less. */
+    double term = exp2(-(double)count), sum = term;
+    size_t outside = 0;
+    /* There 2^-count is too small for a double; the normal distribution, half a step less, is as good. */
+    if (count > 1000)
+        return (size_t)floor(((double)count - 1 - 1.959964 * sqrt((double)count)) / 2);
+    while (sum <= 0.025) {
+        outside++;
+        term *= (double)(count - outside + 1) / (double)outside;
+        sum += term;
+    }
+    return outside > 0 ? outside - 1 : 0;
+}
+
+double imprecision(const struct spread *spread) {
+    if (spread->count < 6)
+        return INFINITY;
+    return spread->median > 0 ? (spread->high - spread->low) / spread->median : 0;
+}
+
+bool settled(const struct spread *spread) {
+    return spread->count >= SETTLED_SAMPLES && imprecision(spread) <= 0.03;
+}
+
 struct spread spread_of(const struct samples *samples) {
     struct spread spread = {.count = samples->count};
     if (samples->count == 0)
@@ -64,6 +90,9 @@ struct spread spread_of(const struct samples *samples) {
     spread.q1 = quantile(sorted, samples->count, 0.25);
     spread.q3 = quantile(sorted, samples->count, 0.75);
     spread.p99 = quantile(sorted, samples->count, 0.99);
+    size_t outside = median_interval(samples->count);
+    spread.low = sorted[outside];
+    spread.high = sorted[samples->count - 1 - outside];
     free(sorted);
     return spread;
 }
@@ -94,7 +123,7 @@ void shuffle(struct dice *dice, size_t *numbers, size_t count) {
     }
 }
 
-size_t usable_cores(void) {
+size_t cores_at_hand(void) {
     cpu_set_t set;
     CPU_ZERO(&set);
     /* Machines of more than 1024 cores make this fail; they have enough of them for any chart. */

@@ -5,12 +5,25 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "console.h"
 
 static void cannot(const char *what) {
     note("bench: %s: %s; what was measured up to here is kept", what, strerror(errno));
     exit(1);
+}
+
+/* The same for an open file, by the name that the system has for it. */
+static void cannot_write(FILE *file) {
+    char link[64], path[4096] = "the data";
+    int failure = errno;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fileno(file));
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length > 0)
+        path[length] = '\0';
+    errno = failure;
+    cannot(path);
 }
 
 FILE *output_open(const char *prefix, const char *name, const char *header) {
@@ -37,17 +50,23 @@ void output_row(FILE *file, const char *format, ...) {
     fputc('\n', file);
     va_end(arguments);
     if (fflush(file) != 0)
-        cannot("cannot write the data");
+        cannot_write(file);
 }
 
-void output_samples(FILE *file, const char *label, const struct samples *samples, size_t most) {
-    if (file == NULL)
-        return;
-    size_t kept = samples->count < most ? samples->count : most;
-    for (size_t i = 0; i < kept; i++)
-        fprintf(file, "%s,%.6g\n", label, samples->values[i * samples->count / kept]);
-    if (fflush(file) != 0)
-        cannot("cannot write the data");
+const char *output_quoted(const char *text) {
+    static char buffers[4][1024];
+    static size_t turn;
+    turn = (turn + 1) % 4;
+    char *end = buffers[turn];
+    *end++ = '"';
+    for (size_t i = 0; text[i] != '\0' && i < 500; i++) {
+        if (text[i] == '"')
+            *end++ = '"';
+        *end++ = text[i];
+    }
+    *end++ = '"';
+    *end = '\0';
+    return buffers[turn];
 }
 
 void output_close(FILE *file) {

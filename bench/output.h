@@ -4,8 +4,6 @@
 
 #include <stdio.h>
 
-#include "measure.h"
-
 /*
  * Opens PREFIX-NAME.csv and writes the header line. NULL when prefix is NULL: then nothing is kept, and the calls
  * below do nothing. A file that cannot be written ends the program with a line that says why.
@@ -15,8 +13,11 @@ FILE *output_open(const char *prefix, const char *name, const char *header);
 /* Writes a row and sees to it that it is in the file: what is measured stays, however the run ends. */
 void output_row(FILE *file, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Rows "LABEL,value", at most `most` of them, taken evenly from all the samples. */
-void output_samples(FILE *file, const char *label, const struct samples *samples, size_t most);
+/*
+ * The text as a field of a row: in quotes, its own quotes doubled; in one of a few turning buffers, which have room for
+ * the first 500 bytes.
+ */
+const char *output_quoted(const char *text);
 
 void output_close(FILE *file);
 

@@ -70,23 +70,23 @@ bool peer_spawn(struct peer *peer, const char *name, char *const argv[]) {
     return true;
 }
 
-/* The forked peer's life: a request, a line of samples, until there are no more requests. */
-__attribute__((noreturn)) static void serve(double (*take)(void), int requests, int answers) {
-    signal(SIGINT, SIG_IGN);
-    signal(SIGTERM, SIG_DFL);
-    FILE *in = fdopen(requests, "r");
-    FILE *out = fdopen(answers, "w");
+/* The life of a peer that takes samples: a request, a line of them, until there are no more requests. */
+static void take_samples(const void *context, FILE *requests, FILE *answers) {
+    double (*const *take)(void) = context;
     char line[32];
-    while (in != NULL && out != NULL && fgets(line, sizeof line, in) != NULL) {
+    while (fgets(line, sizeof line, requests) != NULL) {
         for (long left = strtol(line, NULL, 10); left > 0; left--)
-            fprintf(out, "%.6g ", take());
-        fputc('\n', out);
-        fflush(out);
+            fprintf(answers, "%.6g ", (*take)());
+        fputc('\n', answers);
+        fflush(answers);
     }
-    _exit(0);
 }
 
 bool peer_fork(struct peer *peer, const char *name, double (*take)(void)) {
+    return peer_fork_to(peer, name, take_samples, &take);
+}
+
+bool peer_fork_to(struct peer *peer, const char *name, peer_life *live, const void *context) {
     int theirs[2];
     *peer = (struct peer){.name = name};
     if (!open_pipes(peer, theirs))
@@ -96,7 +96,14 @@ bool peer_fork(struct peer *peer, const char *name, double (*take)(void)) {
     if (peer->pid == 0) {
         close(peer->requests);
         close(peer->answers);
-        serve(take, theirs[0], theirs[1]);
+        setpgid(0, 0);
+        signal(SIGINT, SIG_IGN);
+        signal(SIGTERM, SIG_DFL);
+        FILE *requests = fdopen(theirs[0], "r"), *answers = fdopen(theirs[1], "w");
+        wrong_results_to(answers);
+        if (requests != NULL && answers != NULL)
+            live(context, requests, answers);
+        _exit(0);
     }
     close(theirs[0]);
     close(theirs[1]);
@@ -107,6 +114,8 @@ bool peer_fork(struct peer *peer, const char *name, double (*take)(void)) {
         close(peer->answers);
         return false;
     }
+    setpgid(peer->pid, peer->pid); /* as the child does: whichever comes first */
+    peer->group = true;
     return true;
 }
 
@@ -140,24 +149,32 @@ static bool read_answer(const struct peer *peer, char *line, size_t size) {
     return false;
 }
 
-size_t peer_ask(struct peer *peer, struct observation *samples, size_t count) {
-    static char line[ANSWER_SIZE];
+bool peer_request(struct peer *peer, const char *request, char *answer, size_t size) {
     if (peer->pid == 0)
-        return 0;
+        return false;
     /* A peer that has ended must be an error of this write and not the end of us. */
     signal(SIGPIPE, SIG_IGN);
-    if (dprintf(peer->requests, "%zu\n", count) < 0) {
+    if (dprintf(peer->requests, "%s\n", request) < 0) {
         note("bench: %s: has ended; it is left out from here on", peer->name);
-        return 0;
+        return false;
     }
-    if (!read_answer(peer, line, sizeof line))
-        return 0;
-    if (strncmp(line, "wrong:", 6) == 0)
-        wrong_result("%s:%s", peer->name, line + 6);
-    if (strncmp(line, "lost: ", 6) == 0) {
-        snprintf(peer->lost, sizeof peer->lost, "%.79s", line + 6);
-        return 0;
+    if (!read_answer(peer, answer, size))
+        return false;
+    if (strncmp(answer, "wrong:", 6) == 0)
+        wrong_result("%s:%s", peer->name, answer + 6);
+    if (strncmp(answer, "lost: ", 6) == 0) {
+        snprintf(peer->lost, sizeof peer->lost, "%.79s", answer + 6);
+        return false;
     }
+    return true;
+}
+
+size_t peer_ask(struct peer *peer, struct observation *samples, size_t count) {
+    static char line[ANSWER_SIZE];
+    char request[24];
+    snprintf(request, sizeof request, "%zu", count);
+    if (!peer_request(peer, request, line, sizeof line))
+        return 0;
     size_t got = 0;
     char *rest = line;
     while (got < count) {

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 enum { BATCH_MOST = 64 }; /* samples that a subject takes at most when it is its turn */
@@ -34,11 +35,21 @@ bool peer_spawn(struct peer *peer, const char *name, char *const argv[]);
 /* Forks this process, as it is now, into a peer that takes its samples with `take`. */
 bool peer_fork(struct peer *peer, const char *name, double (*take)(void));
 
+/* The same, for a peer that reads its requests and writes its answers itself, until there are no more. */
+typedef void peer_life(const void *context, FILE *requests, FILE *answers);
+bool peer_fork_to(struct peer *peer, const char *name, peer_life *live, const void *context);
+
 /*
  * Has it take `count` samples. Returns how many came: fewer, with a line that says why, when the peer cannot go on
  * (or with peer->lost filled in). A wrong result ends the program.
  */
 size_t peer_ask(struct peer *peer, struct observation *samples, size_t count);
+
+/*
+ * Sends a request, a line, and stores the line that is the answer, without its end. False, with a line that says why,
+ * when the peer cannot go on, or with peer->lost filled in. A wrong result ends the program.
+ */
+bool peer_request(struct peer *peer, const char *request, char *answer, size_t size);
 
 /* Ends and reaps it. A peer that was never started is fine. */
 void peer_stop(struct peer *peer);

@@ -86,6 +86,7 @@ static struct comparison comparisons[] = {
     {
         .name = "pool_apply_hot",
         .title = "apply, hot",
+        .latency = true,
         .subjects = {OUR(pool_apply_hot), FLOOR_IS("SPSC spin ring", ring_take), PYTHONS("hot", "0", "1", "1")},
         .before = trips_hot,
         .after = trips_done,
@@ -96,6 +97,7 @@ static struct comparison comparisons[] = {
     {
         .name = "pool_apply_asleep",
         .title = "apply, asleep",
+        .latency = true,
         .subjects = {OUR(pool_apply_asleep), FLOOR_IS("two futexes", futex_take), PYTHONS("asleep", "0", "1", "1")},
         .before = trips_asleep,
         .after = trips_done,
@@ -114,7 +116,7 @@ static struct comparison comparisons[] = {
         .least_rounds = 3,
     },
     {.name = "pool_1us", LASTING("map of 1 us tasks", "1", steps_1), .before = tasks_of_1},
-    {.name = "pool_10us", LASTING("map of 10 us tasks", "10", steps_10), .before = tasks_of_10},
+    {.name = "pool_10us", LASTING("map of 10 us tasks", "10", steps_10), .before = tasks_of_10, .not_with_quick = true},
     {
         .name = "pool_100us",
         LASTING("map of 100 us tasks", "100", steps_100),
@@ -133,7 +135,7 @@ int main(int argc, char *argv[]) {
     snprintf(steps_1, sizeof steps_1, "%" PRIu64, tasks_steps(1));
     snprintf(steps_10, sizeof steps_10, "%" PRIu64, tasks_steps(10));
     snprintf(steps_100, sizeof steps_100, "%" PRIu64, tasks_steps(100));
-    double seconds = options.seconds > 0 ? options.seconds : options.quick ? 8 : 45;
+    double seconds = options.seconds > 0 ? options.seconds : options.quick ? 3 : 45;
     comparisons_run(comparisons, sizeof comparisons / sizeof comparisons[0], &options, "pools", seconds);
     return interrupt_status();
 }

@@ -79,6 +79,7 @@ static struct comparison comparisons[] = {
     {
         .name = "queue_hot",
         .title = "round trip, hot",
+        .latency = true,
         SUBJECTS("SPSC spin ring", ring_take, "hot", "64"),
         .before = trip_hot,
         .batch = BATCH_MOST,
@@ -88,6 +89,7 @@ static struct comparison comparisons[] = {
     {
         .name = "queue_asleep",
         .title = "round trip, asleep",
+        .latency = true,
         SUBJECTS("two futexes", futex_take, "asleep", "64"),
         .before = trip_asleep,
         .batch = 10,
@@ -109,7 +111,9 @@ int main(int argc, char *argv[]) {
     struct options options = options_read(
         argc, argv, "Times messages between processes against a floor, and against other ways to carry them.");
     catch_interrupts();
-    double seconds = options.seconds > 0 ? options.seconds : options.quick ? 9 : 60;
+    if (options.quick)
+        traffic_warm_seconds = 0.03;
+    double seconds = options.seconds > 0 ? options.seconds : options.quick ? 3 : 60;
     comparisons_run(comparisons, sizeof comparisons / sizeof comparisons[0], &options, "queues", seconds);
     return interrupt_status();
 }

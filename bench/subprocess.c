@@ -31,98 +31,104 @@ static void after_timeout(void);
 #define ALL_PEERS(...) PYTHONS(__VA_ARGS__), LIBUVS(__VA_ARGS__), GLIBS(__VA_ARGS__)
 #define FORKS [FORK] = {.name = "fork+exec+waitpid", .take = run_fork}
 
-enum { RUN, TIMEOUT = 2, CAPTURE = 6, COMMUNICATE };
+enum { RUN, TIMEOUT = 2, EXIT = 5, CAPTURE, COMMUNICATE, OVERSHOOT };
 
-static struct comparison comparisons[] = {
-    [RUN] =
-        {
-            .name = "run",
-            .title = "run a no-op",
-            .subjects = {OUR("at_run", run_ours), FLOOR_IS("posix_spawn+waitpid", run_floor),
-                         ALL_PEERS("run", noop_path), FORKS},
-            .before = plan_noop,
-            .after = after_run,
-            .batch = 10,
-            .reaches = {REACH(MOST_TO_FLOOR, 1.05)},
-        },
+static struct comparison comparisons[] =
     {
-        .name = "run_true",
-        .title = "run /bin/true",
-        .subjects = {OUR("at_run", run_ours), FLOOR_IS("posix_spawn+waitpid", run_floor), ALL_PEERS("run", "/bin/true"),
-                     FORKS},
-        .before = plan_true,
-        .batch = 10,
-    },
-    [TIMEOUT] =
+        [RUN] =
+            {
+                .name = "run",
+                .title = "run a no-op",
+                .subjects = {OUR("at_run", run_ours), FLOOR_IS("posix_spawn+waitpid", run_floor),
+                             ALL_PEERS("run", noop_path), FORKS},
+                .before = plan_noop,
+                .after = after_run,
+                .batch = 10,
+                .reaches = {REACH(MOST_TO_FLOOR, 1.05)},
+            },
         {
-            .name = "run_timeout",
-            .title = "run a no-op with a timeout",
-            .subjects = {OUR("at_run with a timeout", run_ours_timed), FLOOR_IS("at_run without one", run_ours),
-                         PYTHONS("timeout", noop_path), LIBUVS("timeout", noop_path)},
-            .before = plan_noop,
-            .after = after_timeout,
+            .name = "run_true",
+            .title = "run /bin/true",
+            .subjects = {OUR("at_run", run_ours), FLOOR_IS("posix_spawn+waitpid", run_floor),
+                         ALL_PEERS("run", "/bin/true"), FORKS},
+            .before = plan_true,
             .batch = 10,
+        },
+        [TIMEOUT] =
+            {
+                .name = "run_timeout",
+                .title = "run a no-op with a timeout",
+                .subjects = {OUR("at_run with a timeout", run_ours_timed), FLOOR_IS("at_run without one", run_ours),
+                             PYTHONS("timeout", noop_path), LIBUVS("timeout", noop_path)},
+                .before = plan_noop,
+                .after = after_timeout,
+                .batch = 10,
+                .reaches = {REACH(MOST_TO_FLOOR, 1.1)},
+            },
+        {
+            .name = "run_1gib",
+            .title = "run a no-op at 1 GiB",
+            .subjects = {OUR("at_run", run_ours), FLOOR_IS("posix_spawn+waitpid", run_floor),
+                         ALL_PEERS("run", noop_path, "1024"), FORKS},
+            .before = plan_noop_at_1_gibibyte,
+            .after = shrink_again,
+            .batch = 5,
+            .least_rounds = 6,
+            .not_with_quick = true, /* footprint.c has the same with less memory, too */
+        },
+        {
+            .name = "run_1gib_flat",
+            .title = "at 1 GiB (floor: ours, small)",
+            .subjects = {OUR("at_run at 1 GiB", run_ours), [FLOOR] = {.name = "at_run small", .peer = &small_process}},
+            .before = plan_noop_at_1_gibibyte,
+            .after = shrink_again,
+            .batch = 10,
+            .least_rounds = 10,
+            .not_with_quick = true,
             .reaches = {REACH(MOST_TO_FLOOR, 1.1)},
         },
-    {
-        .name = "run_1gib",
-        .title = "run a no-op at 1 GiB",
-        .subjects = {OUR("at_run", run_ours), FLOOR_IS("posix_spawn+waitpid", run_floor),
-                     ALL_PEERS("run", noop_path, "1024"), FORKS},
-        .before = plan_noop_at_1_gibibyte,
-        .after = shrink_again,
-        .batch = 5,
-        .least_rounds = 6,
-    },
-    {
-        .name = "run_1gib_flat",
-        .title = "at 1 GiB (floor: ours, small)",
-        .subjects = {OUR("at_run at 1 GiB", run_ours), [FLOOR] = {.name = "at_run small", .peer = &small_process}},
-        .before = plan_noop_at_1_gibibyte,
-        .after = shrink_again,
-        .batch = 10,
-        .least_rounds = 10,
-        .reaches = {REACH(MOST_TO_FLOOR, 1.1)},
-    },
-    {
-        .name = "exit",
-        .title = "exit to wait(timeout)",
-        .subjects = {OUR("at_popen_wait", exit_ours), FLOOR_IS("waitpid", exit_floor), ALL_PEERS("exit", stamp_path)},
-        .batch = 5,
-        .least_rounds = 10,
-        .reaches = {REACH(MOST_TO_FLOOR, 1.2)},
-    },
-    [CAPTURE] =
-        {
-            .name = "capture",
-            .title = "capture 256 MiB",
-            .subjects = {OUR("at_run", capture_ours), FLOOR_IS("a read loop", capture_floor),
-                         ALL_PEERS("capture", pour_path, size_text)},
-            .before = plan_bytes,
-            .after = forget_bytes,
-            .batch = 1,
-            .least_rounds = 3,
-        },
-    [COMMUNICATE] =
-        {
-            .name = "communicate",
-            .title = "256 MiB through cat",
-            .subjects = {OUR("at_popen_communicate", communicate_ours), FLOOR_IS("a poll loop", communicate_floor),
-                         ALL_PEERS("cat", "cat", size_text)},
-            .before = plan_bytes,
-            .after = forget_bytes,
-            .batch = 1,
-            .least_rounds = 3,
-            .reaches = {REACH_TO(PYTHON, 3)},
-        },
-    {
-        .name = "overshoot",
-        .title = "a timeout's overshoot",
-        .subjects = {OUR("at_run", overshoot_ours), FLOOR_IS("posix_spawn+ppoll+kill", overshoot_floor),
-                     PYTHONS("overshoot")},
-        .batch = 2,
-        .least_rounds = 5,
-    },
+        [EXIT] =
+            {
+                .name = "exit",
+                .title = "exit to wait(timeout)",
+                .subjects = {OUR("at_popen_wait", exit_ours), FLOOR_IS("waitpid", exit_floor),
+                             ALL_PEERS("exit", stamp_path)},
+                .batch = 5,
+                .least_rounds = 10,
+                .reaches = {REACH(MOST_TO_FLOOR, 1.2)},
+            },
+        [CAPTURE] =
+            {
+                .name = "capture",
+                .title = "capture 256 MiB",
+                .subjects = {OUR("at_run", capture_ours), FLOOR_IS("a read loop", capture_floor),
+                             ALL_PEERS("capture", pour_path, size_text)},
+                .before = plan_bytes,
+                .after = forget_bytes,
+                .batch = 1,
+                .least_rounds = 3,
+            },
+        [COMMUNICATE] =
+            {
+                .name = "communicate",
+                .title = "256 MiB through cat",
+                .subjects = {OUR("at_popen_communicate", communicate_ours), FLOOR_IS("a poll loop", communicate_floor),
+                             ALL_PEERS("cat", "cat", size_text)},
+                .before = plan_bytes,
+                .after = forget_bytes,
+                .batch = 1,
+                .least_rounds = 3,
+                .reaches = {REACH_TO(PYTHON, 3)},
+            },
+        [OVERSHOOT] =
+            {
+                .name = "overshoot",
+                .title = "a timeout's overshoot",
+                .subjects = {OUR("at_run", overshoot_ours), FLOOR_IS("posix_spawn+ppoll+kill", overshoot_floor),
+                             PYTHONS("overshoot")},
+                .batch = 2,
+                .least_rounds = 5,
+            },
 };
 
 /* What a timeout costs Python: between two rows of one run. */
@@ -144,16 +150,20 @@ int main(int argc, char *argv[]) {
     if (!peer_fork(&small_process, "the small process", run_noop_once))
         return 1;
     catch_interrupts();
-    size_t bytes = (size_t)(options.quick ? 64 : 256) << 20;
+    size_t bytes = (size_t)(options.quick ? 48 : 256) << 20;
     snprintf(size_text, sizeof size_text, "%zu", bytes);
     pours_ready(bytes);
     comparisons[CAPTURE].bytes = (double)bytes;
     comparisons[COMMUNICATE].bytes = (double)bytes; /* which go in, and come out again */
     if (options.quick) {
-        comparisons[CAPTURE].title = "capture 64 MiB";
-        comparisons[COMMUNICATE].title = "64 MiB through cat";
+        comparisons[CAPTURE].name = "capture_48mib"; /* by another name: not to be compared with the other size */
+        comparisons[CAPTURE].title = "capture 48 MiB";
+        comparisons[COMMUNICATE].name = "communicate_48mib";
+        comparisons[COMMUNICATE].title = "48 MiB through cat";
+        comparisons[EXIT].batch = 2; /* a child lives 11 ms, a timeout is 50 ms long */
+        comparisons[OVERSHOOT].batch = 1;
     }
-    double seconds = options.seconds > 0 ? options.seconds : options.quick ? 10 : 45;
+    double seconds = options.seconds > 0 ? options.seconds : options.quick ? 3 : 45;
     comparisons_run(comparisons, sizeof comparisons / sizeof comparisons[0], &options, "subprocess", seconds);
     if (python_run > 0 && python_timeout > 0)
         printf("Python's run of a no-op takes %.1f times as long with a timeout: %s, without %s.\n",

@@ -1,17 +1,19 @@
 /* table.c: what the comparisons found: their rows in the files, their lines in the table. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "comparison.h"
 #include "console.h"
 #include "output.h"
 
-enum { KEPT_SAMPLES = 120, REACHES_SIZE = MOST_REACHES * (2 * TEXT_SIZE + 8) };
+enum { KEPT_SAMPLES = 200, QUANTILES = 200, REACHES_SIZE = MOST_REACHES * (2 * TEXT_SIZE + 8) };
 
 /* The columns up to `title` are those of every year; what came later stands after it. */
 const char comparison_header[] = "primitive,subject,implementation,samples,median_ns,q1_ns,q3_ns,p99_ns,least_ns,"
                                  "ratio,ratio_q1,ratio_q3,share_least_to_greatest,reach_ratio,reach_p99_ns,verdict,"
-                                 "title,reaches,bytes,in_table";
+                                 "title,reaches,bytes,in_table,low_ns,high_ns,ratio_low,ratio_high,settled";
+const char latency_header[] = "primitive,subject,implementation,part,time_ns";
 
 /* Empty for a number that there is not. */
 static const char *field(double value, char text[32]) {
@@ -41,7 +43,38 @@ static void all_reaches(const struct comparison *comparison, char text[REACHES_S
     }
 }
 
-void comparison_write(const struct comparison *comparison, FILE *rows, FILE *raw) {
+/* The cumulative distribution: the time below which each part of the samples lies; the last row is the greatest. */
+static void write_latencies(const struct comparison *comparison, size_t role, FILE *file) {
+    const struct samples *ns = &comparison->ns[role];
+    double *sorted = need(ns->count, sizeof *sorted);
+    memcpy(sorted, ns->values, ns->count * sizeof *sorted);
+    median_of(sorted, ns->count);
+    for (size_t i = 0; i <= QUANTILES; i++)
+        output_row(file, "%s,%s,%s,%.4g,%.6g", comparison->name, role_names[role], comparison->subjects[role].name,
+                   (double)i / QUANTILES, quantile(sorted, ns->count, (double)i / QUANTILES));
+    free(sorted);
+}
+
+/* Why there are no numbers, NULL when nobody was to give any. */
+static const char *missing_reason(const struct comparison *comparison, size_t role) {
+    return comparison->lost[role][0] != '\0' ? comparison->lost[role] : comparison->absent[role];
+}
+
+static void record_comparison(const struct comparison *comparison, size_t role, struct record *record) {
+    char key[TEXT_SIZE];
+    snprintf(key, sizeof key, "%s/%s", comparison->name, role_names[role]);
+    const char *kind = role == OURS ? "ours" : role == FLOOR ? "floor" : "peer";
+    if (comparison->ns[role].count == 0) {
+        record_missing(record, key, kind, missing_reason(comparison, role));
+        return;
+    }
+    json_t *row = record_row(record, key, kind, &comparison->ns[role], KEPT_SAMPLES);
+    json_object_set_new(row, "title", json_string(comparison->title));
+    json_object_set_new(row, "implementation", json_string(comparison->subjects[role].name));
+    record_samples(row, "ratios", &comparison->ratios[role], KEPT_SAMPLES);
+}
+
+void comparison_write(const struct comparison *comparison, FILE *rows, FILE *latencies, struct record *record) {
     char verdict[TEXT_SIZE], reaches[REACHES_SIZE];
     const char *in_table = comparison->only_in_files ? "no" : "yes";
     reach_verdict(comparison, &comparison->reaches[0], verdict);
@@ -51,21 +84,27 @@ void comparison_write(const struct comparison *comparison, FILE *rows, FILE *raw
         struct spread ns = spread_of(&comparison->ns[role]);
         struct spread ratio = spread_of(&comparison->ratios[role]);
         struct spread share = spread_of(&comparison->shares[role]);
-        char text[7][32], label[96];
+        char text[9][32];
         if (ns.count == 0) {
-            if (comparison->lost[role][0] != '\0')
-                output_row(rows, "%s,%s,%s,0,,,,,,,,,,,,%s,\"%s\",,,%s", comparison->name, role_names[role], name,
-                           comparison->lost[role], comparison->title, in_table);
+            const char *reason = missing_reason(comparison, role);
+            if (reason != NULL) {
+                output_row(rows, "%s,%s,%s,0,,,,,,,,,,,,%s,%s,,,%s,,,,,", comparison->name, role_names[role], name,
+                           output_quoted(reason), output_quoted(comparison->title), in_table);
+                record_comparison(comparison, role, record);
+            }
             continue;
         }
-        output_row(rows, "%s,%s,%s,%zu,%.6g,%.6g,%.6g,%.6g,%.6g,%s,%s,%s,%s,%s,%s,%s,\"%s\",\"%s\",%s,%s",
+        output_row(rows, "%s,%s,%s,%zu,%.6g,%.6g,%.6g,%.6g,%.6g,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%.6g,%.6g,%s,%s,%s",
                    comparison->name, role_names[role], name, ns.count, ns.median, ns.q1, ns.q3, ns.p99, ns.least,
                    field(ratio.median, text[0]), field(ratio.q1, text[1]), field(ratio.q3, text[2]),
                    field(share.median, text[3]), field(role == OURS ? reach_of(comparison, MOST_TO_FLOOR) : 0, text[4]),
                    field(role == OURS ? reach_of(comparison, MOST_P99_NS) : 0, text[5]), role == OURS ? verdict : "",
-                   comparison->title, role == OURS ? reaches : "", field(comparison->bytes, text[6]), in_table);
-        snprintf(label, sizeof label, "%s,%s", comparison->name, role_names[role]);
-        output_samples(raw, label, &comparison->ns[role], KEPT_SAMPLES);
+                   output_quoted(comparison->title), output_quoted(role == OURS ? reaches : ""),
+                   field(comparison->bytes, text[6]), in_table, ns.low, ns.high, field(ratio.low, text[7]),
+                   field(ratio.high, text[8]), settled(&ns) ? "yes" : "no");
+        record_comparison(comparison, role, record);
+        if (comparison->latency)
+            write_latencies(comparison, role, latencies);
     }
 }
 

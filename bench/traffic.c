@@ -19,7 +19,7 @@ enum {
 
 struct traffic traffic;
 char traffic_message[LARGEST];
-static const double WARM_SECONDS = 0.3;
+double traffic_warm_seconds = 0.3;
 
 static struct channel *tried[MOST_CHANNELS];
 static size_t tried_count;
@@ -71,7 +71,7 @@ static void calibrate(struct channel *channel) {
 static void warm_up(struct channel *channel) {
     uint64_t start = now_ns();
     double bytes = 0;
-    while (bytes < WARM_BYTES && seconds_since(start) < WARM_SECONDS && stream_once(channel) > 0)
+    while (bytes < WARM_BYTES && seconds_since(start) < traffic_warm_seconds && stream_once(channel) > 0)
         bytes += (double)(channel->messages * traffic.pairs * (traffic.size + 16));
 }
 

@@ -28,6 +28,9 @@ struct traffic {
 bool traffic_plan(struct traffic traffic);
 extern struct traffic traffic;
 
+/* How long a channel for streams is warmed up, at the most. */
+extern double traffic_warm_seconds;
+
 enum { LANES = 2, LARGEST = 1 << 20, MOST_MESSAGES = 1 << 20 };
 
 /*

@@ -1,0 +1,76 @@
+/* cells.c: many things to measure in one run. */
+#include "cells.h"
+
+#include <stdlib.h>
+
+#include "console.h"
+
+/*
+ * Passes in which every cell has its turn; how often its equal part of the time it may have after that; which part of
+ * all the time makes a sample a dear one.
+ */
+enum { COMMON_PASSES = 3, PARTS_MOST = 3, DEAR_PART = 40 };
+
+static bool is_dear(const struct cell *cell, double seconds) {
+    return cell->last > seconds / DEAR_PART;
+}
+
+static void keep_sample(struct cell *cell, double ns) {
+    samples_add(&cell->ns, ns);
+    struct spread spread = spread_of(&cell->ns);
+    cell->settled = settled(&spread) || spread.count >= CELL_SAMPLES_MOST;
+}
+
+static void take(struct cell *cell, measure_cell *measure, void *context, bool keep) {
+    uint64_t start = now_ns();
+    double ns = measure(cell, context, keep);
+    cell->last = seconds_since(start);
+    cell->spent += cell->last;
+    if (interrupted())
+        return; /* what was cut short is no sample */
+    if (ns <= 0) {
+        cell->left_out = true;
+        return;
+    }
+    if (keep)
+        keep_sample(cell, ns);
+    else
+        cell->warm_ns = ns;
+}
+
+void cells_measure(struct cell *cells, size_t count, measure_cell *measure, void *context, struct dice *dice,
+                   double seconds, const char *title) {
+    size_t *order = need(count, sizeof *order);
+    uint64_t start = now_ns();
+    progress(title, seconds);
+    for (size_t i = 0; i < count && !interrupted(); i++) {
+        order[i] = i;
+        take(&cells[i], measure, context, false);
+        if (is_dear(&cells[i], seconds) && !cells[i].left_out && !interrupted())
+            keep_sample(&cells[i], cells[i].warm_ns);
+    }
+    bool more = true, taken = true;
+    for (size_t pass = 0; more && !interrupted(); pass++) {
+        bool all = !taken; /* when all that are left have had too much, none has */
+        more = taken = false;
+        shuffle(dice, order, count);
+        for (size_t i = 0; i < count && !interrupted(); i++) {
+            struct cell *cell = &cells[order[i]];
+            double spent = seconds_since(start);
+            if (cell->settled || cell->left_out)
+                continue;
+            if (spent >= seconds && pass > 0) {
+                more = false;
+                break;
+            }
+            more = true;
+            bool common = pass < COMMON_PASSES && !is_dear(cell, seconds);
+            if (all || common || cell->spent <= PARTS_MOST * spent / (double)count) {
+                progress(title, spent < seconds ? seconds - spent : 0);
+                take(cell, measure, context, true);
+                taken = true;
+            }
+        }
+    }
+    free(order);
+}

@@ -1,0 +1,5 @@
+/* devices.c: the place of the serving lab's devices: a process for each, bound to it. */
+#include "modes.h"
+
+const struct mode devices_mode = {
+    .name = "devices", .title = "devices", .missing = "the serving lab and its devices are still to come"};

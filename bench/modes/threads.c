@@ -1,0 +1,29 @@
+/* threads.c: a thread for each worker, started and joined in each run. */
+#include "atelier.h"
+#include "modes.h"
+
+struct share {
+    const struct job *job;
+    size_t worker;
+};
+
+static int work(void *arg) {
+    const struct share *share = arg;
+    job_share(share->job, share->worker);
+    return 0;
+}
+
+static void run(const struct job *job) {
+    at_thread *threads[job->workers];
+    for (size_t i = 0; i < job->workers; i++) {
+        struct share share = {job, i};
+        threads[i] = at_thread_new(.target = work, AT_COPY(share));
+        at_check(at_thread_start(threads[i]));
+    }
+    for (size_t i = 0; i < job->workers; i++) {
+        at_check(at_thread_join(threads[i], AT_FOREVER));
+        at_thread_free(threads[i]);
+    }
+}
+
+const struct mode threads_mode = {.name = "threads", .title = "threads", .locks = &thread_locks, .run = run};
