@@ -1,53 +1,74 @@
-# tutorial.gp: "Which is faster: nothing, threads or processes?": time against size of work, and where the curves cross.
-# bench/plot has put into the folder `scratch`: none, threads, processes (n, median, q1, q3 in us) and threads-crossing,
-# processes-crossing (n, us; empty without one); and has set workers, threads_finding and processes_finding.
+# tutorial.gp: "Which is faster: two processes, two threads or neither?": the tutorial's comparison as bars, ours
+# beside Python, on a log scale; a panel for each size of work. Besides what style.gp wants, its caller has set data,
+# the CSV that tutorial.c has written.
 load "bench/plots/style.gp"
 
-set title "Which is faster: nothing, threads or processes?" font title_font
-set xlabel workers == 1 ? "n: one worker adds up the numbers below n" \
-                        : sprintf("n: each of %d workers adds up the numbers below n", workers)
-set ylabel "time, start and join included"
-set lmargin at screen 0.135
-set rmargin at screen 0.97
-set logscale xy
-set xtics ("10" 10, "100" 100, "1000" 1e3, "10⁴" 1e4, "10⁵" 1e5, "10⁶" 1e6, "10⁷" 1e7, "10⁸" 1e8, "10⁹" 1e9)
+# The sizes that were measured: the rows are called WAY_SIZE.
+sizes = system(sprintf("awk -F, 'sub(/^(multi|thread|normal)_/, \"\", $1) && !seen[$1]++ { print $1 }' '%s'", data))
+panels = words(sizes)
+
+# A subject's rows of a size, by tabs: the way's place, median and the ends of its 95% interval in us, and the median in
+# words. Titles have commas, but what stands behind them is counted from the end.
+rows(subject, size) = sprintf("< awk -F, -v OFS='\\t' -v subject=%s -v size=%s '". \
+    "function words(ns) {". \
+    "    if (ns < 999.5) return digits(ns) \" ns\";". \
+    "    if (ns < 999500) return digits(ns / 1e3) \" µs\";". \
+    "    if (ns < 999500000) return digits(ns / 1e6) \" ms\";". \
+    "    return digits(ns / 1e9) \" s\" }". \
+    "function digits(value) {". \
+    "    return sprintf(value < 9.995 ? \"%%.2f\" : value < 99.95 ? \"%%.1f\" : \"%%.0f\", value) }". \
+    "BEGIN { place[\"normal_\" size] = 1; place[\"thread_\" size] = 2; place[\"multi_\" size] = 3 }". \
+    "$1 in place && $2 == subject && $4 > 0 {". \
+    "    print place[$1], $5 / 1e3, $(NF - 4) / 1e3, $(NF - 3) / 1e3, words($5) }' '%s'", subject, size, data)
+grouped(number) = strlen(number) <= 3 ? number : grouped(number[1:strlen(number) - 3])." ".number[strlen(number) - 2:*]
+measured(subject, size) = system(rows(subject, size)[3:*]." | wc -l") > 0
+
+set multiplot
+set label 1001 "Which is faster: two processes, two threads or neither?" at screen 0.5, screen 0.945 center \
+    font title_font
+set bmargin at screen 0.175
+set tmargin at screen 0.82
+set datafile separator tab
+set logscale y
+set grid noxtics
 set ytics ("1 ns" 1e-3, "10 ns" 1e-2, "100 ns" 0.1, "1 µs" 1, "10 µs" 10, "100 µs" 100, "1 ms" 1e3, "10 ms" 1e4, \
-           "100 ms" 1e5, "1 s" 1e6, "10 s" 1e7, "100 s" 1e8)
-set key top left Left reverse samplen 2 spacing 1.3
+           "100 ms" 1e5, "1 s" 1e6, "10 s" 1e7)
+set xtics ("neither" 1, "two\nthreads" 2, "two\nprocesses" 3) scale 0
+set errorbars 1.5 linecolor rgb black linewidth 2
+set ylabel "time, start and join included: median, 95% interval"
 
-file(name) = scratch."/".name
-stats file("none") using 1:3 name "least" nooutput
-stats file("none") using 1:4 name "none_most" nooutput
-stats file("processes") using 1:4 name "most" nooutput
-bottom = 10 ** floor(log10(least_min_y)) / 1.5
-top = none_most_max_y > most_max_y ? none_most_max_y : most_max_y
-set xrange [0.6 * least_min_x : 1.7 * least_max_x]
-set yrange [bottom : 10 ** ceil(log10(top) + 0.15)]
-
-# A line leads down from each crossing to its n; the findings stand in the corner below the curves, on a ground that
-# hides what runs there.
-do for [name in "threads processes"] {
-    crossing = system("cat '".file(name)."-crossing'")
-    colour = name eq "threads" ? blue : vermillion
-    number = name eq "threads" ? 1 : 2
-    if (words(crossing) == 2) {
-        x = real(word(crossing, 1))
-        y = real(word(crossing, 2))
-        set arrow number from x, y to x, bottom nohead dashtype 3 linewidth 2 linecolor rgb colour
-        set label 10 + number "" at x, y point pointtype 6 pointsize 3.5 * points linewidth 3 linecolor rgb black
+number(subject) = subject eq "ours" ? 1 : 2
+beside(subject, distance) = distance * (number(subject) - 1.5)
+array names = ["ours", "Python 3"]
+array colours = [blue, orange]
+array densities = [paper ? 0.4 : 0.85, paper ? 0.05 : 0.85]
+set key at screen 0.5, screen 0.9 center horizontal Left reverse samplen 1.5
+left(panel) = 0.125 + (panel - 1) * 0.47
+do for [panel = 1:panels] {
+    size = word(sizes, panel)
+    shown = measured("ours", size) ? "ours" : ""
+    if (measured("python", size)) { shown = shown." python" }
+    set autoscale # the ranges of the panel before would hide points
+    least = 1e9; most = 0
+    do for [subject in shown] {
+        stats rows(subject, size) using 3 name "low" nooutput
+        stats rows(subject, size) using 4 name "high" nooutput
+        least = low_min < least ? low_min : least
+        most = high_max > most ? high_max : most
     }
+    set lmargin at screen left(panel)
+    set rmargin at screen panels == 1 ? 0.98 : left(panel) + 0.385
+    set title "sums of the numbers below ".grouped(size) offset 0, -0.2
+    set xrange [0.45 : 3.55]
+    bottom = 0.999 * 10 ** floor(log10(least / 1.5))
+    set yrange [bottom : most * (most / bottom) ** 0.09] # with room for the words above a bar
+    plot for [subject in shown] rows(subject, size) using (beside(subject, 0.4) + $1):2:3:4:(0.38) \
+             title names[number(subject)] with boxerrorbars linecolor rgb colours[number(subject)] \
+             fillstyle solid densities[number(subject)] border rgb colours[number(subject)], \
+         for [subject in shown] rows(subject, size) using (beside(subject, 0.45) + $1):4:5 notitle \
+             with labels font small_font offset 0, 0.6
+    unset label
+    unset ylabel
+    set nokey
 }
-set object 1 rectangle from graph 0.42, graph 0.025 to graph 0.995, graph 0.165 front fillcolor rgb 0xffffff \
-    fillstyle solid noborder
-set label 1 threads_finding at graph 0.985, graph 0.13 right front textcolor rgb blue
-set label 2 processes_finding at graph 0.985, graph 0.06 right front textcolor rgb vermillion
-
-array names[3]; array colours[3]; array shapes[3]; array titles[3]
-names[1] = "none";      colours[1] = black;      shapes[1] = 7; titles[1] = "nothing: one sum after another"
-names[2] = "threads";   colours[2] = blue;       shapes[2] = 5; titles[2] = "threads"
-names[3] = "processes"; colours[3] = vermillion; shapes[3] = 9; titles[3] = "processes"
-
-plot for [i = 1:3] file(names[i]) using 1:2:3:4 notitle \
-         with yerrorbars pointtype 0 linewidth 2 linecolor rgb colours[i], \
-     for [i = 1:3] file(names[i]) using 1:2 title titles[i] \
-         with linespoints pointtype shapes[i] pointsize 1.5 * points linewidth 3 linecolor rgb colours[i]
+unset multiplot
