@@ -1,267 +1,259 @@
-/*
- * compare.c: "which is faster: nothing, threads or processes?", the tutorial's question, measured.
- *
- * The work is the tutorial's: each worker adds up the numbers below n. Without concurrency the sums are done one
- * after another, with threads and with processes each worker is started, does its sum and is joined; starting and
- * joining are part of the time.
- *
- * Method. A pass measures one n: every number of workers in every mode once, in shuffled order, so that a slow moment
- * of the machine falls on all modes alike. Each n gets an equal part of the time and as many passes as fit; the
- * passes of all n are spread evenly over the run. Short work is repeated within a sample until the clock's own cost
- * does not show. Every sum is compared with n(n - 1)/2, and a wrong one ends the run with status 1.
- */
-#include <inttypes.h>
+/* compare.c: what got slower beyond the noise from one run of the benchmarks to another. */
+#include <getopt.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "atelier.h"
 #include "console.h"
-#include "crossover.h"
 #include "measure.h"
-#include "modes.h"
-#include "options.h"
-#include "output.h"
-#include "work.h"
+#include "records.h"
+#include "verdict.h"
 
-enum {
-    SIZES = 10,
-    LEAST_PASSES = 3,
-    MOST_PASSES = 201,
-    SAMPLE_NS = 20000, /* a thousand times what reading the clock takes */
-    KEPT_SAMPLES = 40, /* in the file of raw samples, for each row */
-};
+enum { NAME_WIDTH = 40, LINE_WIDTH = 116 };
 
-static const double all_sizes[SIZES] = {5, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
-
-/* One row: a size of work, a number of workers, a mode. */
-struct cell {
-    size_t size, workers, mode;
-    size_t batch; /* times the work is done in one sample */
-    struct samples samples;
-};
-
-struct plan {
-    size_t sizes;       /* the first so many of all_sizes */
-    size_t counts;      /* the numbers of workers measured... */
-    size_t workers[64]; /* ...1, 2, 3, 4, then doubling, and the most at the end */
-    struct cell *cells; /* [size][workers][mode] */
-    size_t cells_per_size;
-    double pass_ns[SIZES]; /* what a pass is thought to take */
-    size_t passes[SIZES], done[SIZES];
-    uint64_t *results; /* one for each worker, shared with children */
-};
-
-static struct cell *cell_at(const struct plan *plan, size_t size, size_t count, size_t mode) {
-    return &plan->cells[size * plan->cells_per_size + count * MODES + mode];
+static void usage(FILE *stream) {
+    fputs(
+        "usage: compare [--all] OLD NEW\n"
+        "       make bench-compare OLD=... NEW=...\n"
+        "Says what got slower beyond the noise from one run of the benchmarks to another.\n\n"
+        "  OLD, NEW   a file of the run (.../2026-11-22-scaling.json), the beginning of the names of all of its files\n"
+        "             (.../2026-11-22), or a folder: then its newest date\n"
+        "  --all      show every row, not only those that changed\n"
+        "  --help     this text\n\n"
+        "A row is slower when its median grew by more than 5%, the 95% confidence intervals of the two medians do not\n"
+        "overlap, and the same is true of its ratio to the floor, where it has one: else it is the machine.\n"
+        "Ends with 1 when a row of ours got slower, with 0 when none did, with 2 when the runs cannot be read.\n",
+        stream);
 }
 
-/* Does the cell's work once and looks at every result. */
-static void run_once(const struct plan *plan, const struct cell *cell) {
-    uint64_t n = (uint64_t)all_sizes[cell->size];
-    for (size_t i = 0; i < cell->workers; i++)
-        plan->results[i] = UINT64_MAX;
-    modes[cell->mode].run(n, cell->workers, plan->results);
-    for (size_t i = 0; i < cell->workers; i++) {
-        /* Ctrl-C also ends children half-way; that is no wrong result. */
-        if (plan->results[i] != expected_sum(n) && !interrupted()) {
-            wrong_result("%s, worker %zu of %zu: sum below %" PRIu64 " = %" PRIu64 ", not %" PRIu64,
-                         modes[cell->mode].name, i + 1, cell->workers, n, plan->results[i], expected_sum(n));
+/* ---- what is to be known before the table */
+
+static void print_run(const char *which, const char *where, const struct records *records) {
+    const struct source *first = &records->sources[0];
+    printf("%s: %s: %zu row%s of", which, where, records->count, records->count == 1 ? "" : "s");
+    for (size_t i = 0; i < records->source_count; i++)
+        printf("%s %s%s", i > 0 ? "," : "", records->sources[i].name,
+               records->sources[i].interrupted ? " (interrupted)" : "");
+    printf("; %s%s%s, %s\n", first->machine != NULL ? first->machine : "a machine that it does not name",
+           first->commit != NULL ? ", commit " : "", first->commit != NULL ? first->commit : "",
+           first->quick ? "quick" : "full");
+}
+
+/* Names the files, found in both, of which something is true. */
+static void print_caution(const struct records *old, const struct records *new,
+                          bool (*is_so)(const struct source *, const struct source *), const char *what) {
+    const char *before = what;
+    for (size_t i = 0; i < old->source_count; i++) {
+        const struct source *other = records_source(new, old->sources[i].name);
+        if (other == NULL || !is_so(&old->sources[i], other))
+            continue;
+        printf("%s%s", before, old->sources[i].name);
+        before = ", ";
+    }
+    if (before != what)
+        putchar('\n');
+}
+
+static bool other_thoroughness(const struct source *old, const struct source *new) {
+    return old->quick != new->quick;
+}
+
+static size_t files_in_both(const struct records *old, const struct records *new) {
+    size_t both = 0;
+    for (size_t i = 0; i < old->source_count; i++)
+        both += records_source(new, old->sources[i].name) != NULL;
+    return both;
+}
+
+/* ---- the table */
+
+static const char *percent(double change, char text[32]) {
+    if (isnan(change))
+        return "";
+    snprintf(text, 32, "%+.*f%%", fabs(change) < 0.0995 ? 1 : 0, 100 * change);
+    return text;
+}
+
+static const char *value(const struct row *row, bool ratio, char text[32]) {
+    if (row == NULL || row->missing != NULL)
+        return "-";
+    if (!ratio)
+        return human_time(row->ns.median);
+    if (row->ratios.count == 0)
+        return "-";
+    snprintf(text, 32, "%.3gx", row->ratios.median);
+    return text;
+}
+
+static void print_pair(const struct pair *pair) {
+    char name[128], old[32], new[32], change[32], ratio[32];
+    snprintf(name, sizeof name, "%s: %s", pair->either->source->name, pair->either->key);
+    printf("%-*s %-5s %9s %9s %8s %8s  %s\n", NAME_WIDTH, name, pair->either->role,
+           value(pair->old, pair->other_machine, old), value(pair->new, pair->other_machine, new),
+           percent(pair->other_machine ? (double)NAN : pair->judgement.change, change),
+           percent(pair->judgement.ratio_change, ratio), verdict_names[pair->judgement.verdict]);
+}
+
+static bool in_table(const struct pair *pair, bool all) {
+    enum verdict verdict = pair->judgement.verdict;
+    return all || verdict == SLOWER || verdict == FASTER || verdict == FLOOR_TOO;
+}
+
+static void print_table(const struct pairs *pairs, bool all) {
+    size_t shown = 0;
+    for (size_t i = 0; i < pairs->count; i++) {
+        if (!in_table(&pairs->list[i], all))
+            continue;
+        if (shown++ == 0)
+            printf("\n%-*s %-5s %9s %9s %8s %8s  %s\n", NAME_WIDTH, "row", "role", "old", "new", "change", "to floor",
+                   "verdict");
+        print_pair(&pairs->list[i]);
+    }
+}
+
+/* ---- what is not in it */
+
+/* Whether a row is one of those to be named: of this verdict, for this reason. */
+static bool is_named(const struct pair *pair, enum verdict verdict, const char *why) {
+    return pair->judgement.verdict == verdict && (why == NULL || strcmp(pair->judgement.why, why) == 0);
+}
+
+/* "    queues: ", and the keys of those that are in this file, so many in a line as go into it. */
+static void print_keys(const struct pairs *pairs, enum verdict verdict, const char *why, const char *file) {
+    const char *between = "";
+    int column = printf("\n    %s:", file);
+    for (size_t i = 0; i < pairs->count; i++) {
+        const struct row *row = pairs->list[i].either;
+        if (!is_named(&pairs->list[i], verdict, why) || strcmp(row->source->name, file) != 0)
+            continue;
+        if (column + (int)strlen(row->key) > LINE_WIDTH)
+            column = printf("%s\n       ", between) - (int)strlen(between);
+        else
+            column += printf("%s", between);
+        column += printf(" %s", row->key);
+        between = ",";
+    }
+}
+
+/* "gone, 3 rows:", and their names, file by file. */
+static void print_named(const struct pairs *pairs, enum verdict verdict, const char *why) {
+    size_t count = 0;
+    for (size_t i = 0; i < pairs->count; i++)
+        count += is_named(&pairs->list[i], verdict, why);
+    if (count == 0)
+        return;
+    printf("\n%s, %zu row%s%s%s:", verdict_names[verdict], count, count > 1 ? "s" : "", why != NULL ? ": " : "",
+           why != NULL ? why : "");
+    for (size_t i = 0; i < pairs->count; i++) {
+        const char *file = pairs->list[i].either->source->name;
+        bool told = !is_named(&pairs->list[i], verdict, why);
+        for (size_t before = 0; before < i && !told; before++)
+            told = is_named(&pairs->list[before], verdict, why) &&
+                   strcmp(pairs->list[before].either->source->name, file) == 0;
+        if (!told)
+            print_keys(pairs, verdict, why, file);
+    }
+    putchar('\n');
+}
+
+/* Each reason once, with all of its rows. */
+static void print_not_judged(const struct pairs *pairs) {
+    for (size_t i = 0; i < pairs->count; i++) {
+        const char *why = pairs->list[i].judgement.why;
+        bool told = why == NULL;
+        for (size_t before = 0; before < i && !told; before++)
+            told = is_named(&pairs->list[before], NOT_JUDGED, why);
+        if (!told)
+            print_named(pairs, NOT_JUDGED, why);
+    }
+}
+
+/* ---- what it comes to */
+
+static void print_agreement(const struct pairs *pairs) {
+    const struct pair *worst = NULL;
+    size_t rows = 0, close = 0;
+    double greatest = 0;
+    for (size_t i = 0; i < pairs->count; i++) {
+        const struct pair *pair = &pairs->list[i];
+        double apart = pair->ours && !pair->other_machine ? difference(pair->old, pair->new) : (double)NAN;
+        if (isnan(apart))
+            continue;
+        rows++;
+        close += apart < CHANGE_LEAST;
+        if (worst == NULL || apart > greatest) {
+            worst = pair;
+            greatest = apart;
         }
     }
+    if (worst != NULL)
+        printf("\nHow well the runs agree: of %zu rows of ours, %zu have medians less than 5%% apart; the furthest are "
+               "%.1f%% apart: %s: %s\n",
+               rows, close, 100 * greatest, worst->new->source->name, worst->new->key);
 }
 
-/* One sample in ns: the time for the work once, start and join included. */
-static double take_sample(const struct plan *plan, const struct cell *cell) {
-    uint64_t start = now_ns();
-    for (size_t i = 0; i < cell->batch; i++)
-        run_once(plan, cell);
-    return (double)(now_ns() - start) / (double)cell->batch;
+/* The last line, and main's status. */
+static int conclude(const struct pairs *pairs) {
+    size_t counts[VERDICTS] = {0}, slower = 0, judged = 0;
+    for (size_t i = 0; i < pairs->count; i++) {
+        counts[pairs->list[i].judgement.verdict]++;
+        slower += pairs->list[i].judgement.verdict == SLOWER && pairs->list[i].ours;
+    }
+    judged = counts[SLOWER] + counts[FASTER] + counts[SAME] + counts[FLOOR_TOO];
+    printf("Judged %zu: %zu slower (%zu of ours), %zu faster, %zu the same, %zu as the floor; not judged %zu, new "
+           "%zu, gone %zu\n",
+           judged, counts[SLOWER], slower, counts[FASTER], counts[SAME], counts[FLOOR_TOO], counts[NOT_JUDGED],
+           counts[ONLY_IN_NEW], counts[ONLY_IN_OLD]);
+    puts(slower > 0    ? "Something of ours got slower."
+         : judged == 0 ? "Nothing could be judged."
+                       : "Nothing of ours got slower beyond the noise.");
+    return slower > 0;
 }
 
-static void make_plan(struct plan *plan, const struct options *options) {
-    plan->sizes = options->quick ? 8 : SIZES;
-    for (size_t workers = 1; workers < options->workers && plan->counts < 60; workers += workers < 4 ? 1 : workers)
-        plan->workers[plan->counts++] = workers;
-    plan->workers[plan->counts++] = options->workers;
-    plan->cells_per_size = plan->counts * MODES;
-    plan->cells = need(plan->sizes * plan->cells_per_size, sizeof *plan->cells);
-    plan->results = at_shared_new(options->workers * sizeof *plan->results);
-    if (plan->results == NULL) {
-        note("bench: shared memory for %zu results: out of memory", options->workers);
-        exit(1);
+/* Says it all. Returns main's status. */
+static int compare_runs(const struct records *old, const struct records *new, char *const paths[2], bool all) {
+    if (files_in_both(old, new) == 0) {
+        fprintf(stderr, "compare: %s and %s have measured nothing that is in both; say runs of the same programs\n",
+                paths[0], paths[1]);
+        return 2;
     }
-    for (size_t size = 0; size < plan->sizes; size++) {
-        for (size_t count = 0; count < plan->counts; count++) {
-            for (size_t mode = 0; mode < MODES; mode++) {
-                *cell_at(plan, size, count, mode) =
-                    (struct cell){.size = size, .workers = plan->workers[count], .mode = mode, .batch = 1};
-            }
-        }
-    }
-}
-
-/*
- * Finds out how long a pass of each size takes, and from that the batches and the number of passes. The first tries
- * also warm up caches and the allocator; they are not kept. The sizes from 10^8 on are not tried: ten times the work
- * takes ten times the time.
- */
-static void calibrate(struct plan *plan, double seconds) {
-    double *pass_ns = plan->pass_ns;
-    for (size_t size = 0; size < plan->sizes; size++) {
-        if (all_sizes[size] > 1e7)
-            pass_ns[size] = 10 * pass_ns[size - 1];
-        for (size_t i = 0; i < plan->cells_per_size && all_sizes[size] <= 1e7 && !interrupted(); i++) {
-            struct cell *cell = &plan->cells[size * plan->cells_per_size + i];
-            double cold = take_sample(plan, cell);
-            double warm = take_sample(plan, cell);
-            double once = warm < cold ? warm : cold;
-            if (once < SAMPLE_NS) {
-                cell->batch = (size_t)(SAMPLE_NS / once) + 1;
-                once = take_sample(plan, cell);
-            }
-            pass_ns[size] += once * (double)cell->batch;
-        }
-    }
-    /* What a cheap size cannot use up, because it has all the passes that are of any use, is left to the dear ones. */
-    double left = seconds * 1e9;
-    for (size_t size = 0; size < plan->sizes; size++) {
-        double passes = left / (double)(plan->sizes - size) / (pass_ns[size] + 1);
-        plan->passes[size] = passes > MOST_PASSES ? MOST_PASSES : passes < LEAST_PASSES ? LEAST_PASSES : (size_t)passes;
-        left -= pass_ns[size] * (double)plan->passes[size];
-        if (left < 0)
-            left = 0;
-    }
-}
-
-/* One pass of one size: each of its cells once, in shuffled order. */
-static void run_pass(struct plan *plan, struct dice *dice, size_t size) {
-    size_t order[plan->cells_per_size];
-    for (size_t i = 0; i < plan->cells_per_size; i++)
-        order[i] = i;
-    shuffle(dice, order, plan->cells_per_size);
-    for (size_t i = 0; i < plan->cells_per_size && !interrupted(); i++) {
-        struct cell *cell = &plan->cells[size * plan->cells_per_size + order[i]];
-        double ns = take_sample(plan, cell);
-        if (!interrupted())
-            samples_add(&cell->samples, ns);
-    }
-    plan->done[size]++;
-}
-
-/* The size whose next pass comes first. With p passes it has one at a random moment of each p-th part of the run. */
-static size_t next_size(const struct plan *plan, const double *moments) {
-    size_t next = 0;
-    for (size_t size = 1; size < plan->sizes; size++)
-        if (moments[size] < moments[next])
-            next = size;
-    return next;
-}
-
-/*
- * Measures. The random moments spread every size over the run, and let no size always follow the same other one. Time
- * that is left, because calibrating fell into a slow moment, goes to the size with the fewest passes.
- */
-static void measure(struct plan *plan, struct dice *dice, double seconds) {
-    double moments[SIZES]; /* of the next pass of each size; the run lasts from 0 to 1 */
-    char what[80];
-    snprintf(what, sizeof what, "tutorial: none, threads, processes; n up to %s",
-             human_count(all_sizes[plan->sizes - 1]));
-    for (size_t size = 0; size < plan->sizes; size++)
-        moments[size] = dice_part(dice) / (double)plan->passes[size];
-    uint64_t start = now_ns();
-    while (!interrupted()) {
-        size_t size = next_size(plan, moments);
-        if (moments[size] >= 1)
-            break;
-        double spent = seconds_since(start);
-        progress(what, moments[size] > 0.02 ? spent / moments[size] - spent : seconds);
-        run_pass(plan, dice, size);
-        bool more = plan->done[size] < plan->passes[size];
-        moments[size] = more ? ((double)plan->done[size] + dice_part(dice)) / (double)plan->passes[size] : 1;
-    }
-    while (!interrupted()) {
-        size_t fewest = 0;
-        for (size_t size = 1; size < plan->sizes; size++)
-            if (plan->done[size] < plan->done[fewest])
-                fewest = size;
-        double left = seconds - seconds_since(start);
-        if (plan->done[fewest] >= MOST_PASSES || plan->pass_ns[fewest] * 1e-9 > left)
-            return;
-        progress(what, left);
-        run_pass(plan, dice, fewest);
-    }
-}
-
-/* The rows; cells that Ctrl-C left without samples are left out. */
-static void write_rows(const struct plan *plan, const char *prefix) {
-    FILE *rows = output_open(prefix, "tutorial", "n,workers,mode,samples,batch,median_us,q1_us,q3_us,p99_us,least_us");
-    FILE *raw = output_open(prefix, "tutorial-samples", "n,workers,mode,time_ns");
-    for (size_t i = 0; i < plan->sizes * plan->cells_per_size; i++) {
-        const struct cell *cell = &plan->cells[i];
-        struct spread spread = spread_of(&cell->samples);
-        char label[64];
-        snprintf(label, sizeof label, "%.0f,%zu,%s", all_sizes[cell->size], cell->workers, modes[cell->mode].name);
-        if (spread.count > 0) {
-            output_row(rows, "%s,%zu,%zu,%.6g,%.6g,%.6g,%.6g,%.6g", label, spread.count, cell->batch,
-                       spread.median / 1e3, spread.q1 / 1e3, spread.q3 / 1e3, spread.p99 / 1e3, spread.least / 1e3);
-            output_samples(raw, label, &cell->samples, KEPT_SAMPLES);
-        }
-    }
-    output_close(rows);
-    output_close(raw);
-}
-
-/* The table and the answer, for one number of workers; the crossovers also go to their file. */
-static void answer(const struct plan *plan, size_t count, FILE *file) {
-    size_t workers = plan->workers[count], sizes = 0;
-    struct spread spreads[MODES][SIZES];
-    printf("\n%zu worker%s, one sum each; median times\n", workers, workers == 1 ? "" : "s");
-    printf("%14s %12s %12s %12s\n", "n", modes[0].name, modes[1].name, modes[2].name);
-    for (size_t size = 0; size < plan->sizes; size++) {
-        bool complete = true;
-        for (size_t mode = 0; mode < MODES; mode++) {
-            spreads[mode][sizes] = spread_of(&cell_at(plan, size, count, mode)->samples);
-            complete = complete && spreads[mode][sizes].count > 0;
-        }
-        if (!complete) /* only after Ctrl-C, and then from the greatest sizes down */
-            break;
-        printf("%14.0f %12s %12s %12s\n", all_sizes[size], human_time(spreads[0][sizes].median),
-               human_time(spreads[1][sizes].median), human_time(spreads[2][sizes].median));
-        sizes++;
-    }
-    for (size_t mode = MODE_THREADS; mode < MODES; mode++) {
-        struct crossover crossover = crossover_of(all_sizes, spreads[MODE_NONE], spreads[mode], sizes);
-        if (crossover.found) {
-            printf("%s win over none from n = %s on (%s)\n", modes[mode].name, human_count(crossover.size),
-                   human_time(crossover.ns));
-            output_row(file, "%zu,%s,%.6g,%.6g,%s,%s", workers, modes[mode].name, crossover.size, crossover.ns / 1e3,
-                       human_count(crossover.size), human_time(crossover.ns));
-        } else if (sizes > 0) {
-            printf("%s: no clear win over none up to n = %s\n", modes[mode].name, human_count(all_sizes[sizes - 1]));
-        }
-    }
+    print_caution(old, new, other_machine, "Other machines, so that only ratios to the floor can be compared: ");
+    print_caution(old, new, other_thoroughness, "A quick run against a full one, so that less can be said: ");
+    print_run("old", paths[0], old);
+    print_run("new", paths[1], new);
+    struct pairs pairs = pairs_of(old, new);
+    print_table(&pairs, all);
+    print_not_judged(&pairs);
+    print_named(&pairs, ONLY_IN_NEW, NULL);
+    print_named(&pairs, ONLY_IN_OLD, NULL);
+    print_agreement(&pairs);
+    int status = conclude(&pairs);
+    free(pairs.list);
+    return status;
 }
 
 int main(int argc, char *argv[]) {
-    struct options options =
-        options_read(argc, argv, "Times the tutorial's sums without concurrency, with threads and with processes.");
-    double seconds = options.seconds > 0 ? options.seconds : options.quick ? 5 : 75;
-    struct dice dice = {options.seed};
-    struct plan plan = {0};
-    catch_interrupts();
-    make_plan(&plan, &options);
-    progress("tutorial: warming up", -1);
-    calibrate(&plan, seconds);
-    measure(&plan, &dice, seconds);
-    progress_clear();
-    write_rows(&plan, options.output);
-    FILE *file = output_open(options.output, "tutorial-crossovers", "workers,mode,n,time_us,n_text,time_text");
-    for (size_t count = 0; count < plan.counts; count++)
-        answer(&plan, count, file);
-    output_close(file);
-    at_shared_free(plan.results);
-    for (size_t i = 0; i < plan.sizes * plan.cells_per_size; i++)
-        samples_free(&plan.cells[i].samples);
-    free(plan.cells);
-    return interrupt_status();
+    static const struct option known[] = {
+        {"all", no_argument, NULL, 'a'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    bool all = false;
+    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        if (option != 'a') {
+            usage(option == 'h' ? stdout : stderr);
+            return option == 'h' ? 0 : 2;
+        }
+        all = true;
+    }
+    if (argc - optind != 2 || argv[optind][0] == '\0' || argv[optind + 1][0] == '\0') {
+        fputs("compare: two runs are wanted, the old one and the new one\n", stderr);
+        usage(stderr);
+        return 2;
+    }
+    struct records old, new;
+    records_read(&old, argv[optind]);
+    records_read(&new, argv[optind + 1]);
+    int status = compare_runs(&old, &new, &argv[optind], all);
+    records_free(&old);
+    records_free(&new);
+    return status;
 }
