@@ -61,6 +61,18 @@ static inline void job_share(const struct job *job, size_t worker) {
         job->workload->task(job->workload, task, worker);
 }
 
+/* One worker's share, for workers that are told by one pointer; as their target. */
+struct share {
+    const struct job *job;
+    size_t worker;
+};
+
+static inline int share_do(void *arg) {
+    const struct share *share = arg;
+    job_share(share->job, share->worker);
+    return 0;
+}
+
 /* The mode that this process runs, and a lock of its kind. Set by host.c. */
 extern const struct mode *mode_here;
 extern void *lock_here;

@@ -4,15 +4,10 @@
 #include "atelier.h"
 #include "modes.h"
 
-struct share {
-    const struct job *job;
-    size_t worker;
-};
-
 static int work(void *arg) {
     const struct share *share = arg;
-    job_share(share->job, share->worker);
     struct rusage used;
+    share_do(arg);
     if (peak_of_worker != NULL && getrusage(RUSAGE_SELF, &used) == 0)
         peak_of_worker[share->worker] = (uint64_t)used.ru_maxrss;
     return 0;

@@ -2,22 +2,11 @@
 #include "atelier.h"
 #include "modes.h"
 
-struct share {
-    const struct job *job;
-    size_t worker;
-};
-
-static int work(void *arg) {
-    const struct share *share = arg;
-    job_share(share->job, share->worker);
-    return 0;
-}
-
 static void run(const struct job *job) {
     at_thread *threads[job->workers];
     for (size_t i = 0; i < job->workers; i++) {
         struct share share = {job, i};
-        threads[i] = at_thread_new(.target = work, AT_COPY(share));
+        threads[i] = at_thread_new(.target = share_do, AT_COPY(share));
         at_check(at_thread_start(threads[i]));
     }
     for (size_t i = 0; i < job->workers; i++) {

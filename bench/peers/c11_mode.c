@@ -4,23 +4,12 @@
 
 #include "host.h"
 
-struct share {
-    const struct job *job;
-    size_t worker;
-};
-
-static int work(void *arg) {
-    const struct share *share = arg;
-    job_share(share->job, share->worker);
-    return 0;
-}
-
 static void run(const struct job *job) {
     thrd_t threads[job->workers];
     struct share shares[job->workers];
     for (size_t i = 0; i < job->workers; i++) {
         shares[i] = (struct share){job, i};
-        if (thrd_create(&threads[i], work, &shares[i]) != thrd_success) {
+        if (thrd_create(&threads[i], share_do, &shares[i]) != thrd_success) {
             fprintf(stderr, "c11_mode: thrd_create: no more threads can be had\n");
             exit(1);
         }

@@ -10,10 +10,9 @@ enum { THREADS_LEAST = 16, THREADS_MOST = 1024 };
 
 static size_t threads;
 
-struct share {
+struct item {
     uv_work_t request;
-    const struct job *job;
-    size_t worker;
+    struct share share;
 };
 
 /* At the first item libuv starts all of the pool's threads, as many as the environment says, once for all. */
@@ -38,17 +37,16 @@ static void open_pool(size_t workers) {
 }
 
 static void work(uv_work_t *request) {
-    const struct share *share = request->data;
-    job_share(share->job, share->worker);
+    share_do(request->data);
 }
 
 /* With as many items as workers, at most so many of the threads have something to do. */
 static void run(const struct job *job) {
-    struct share shares[job->workers];
+    struct item items[job->workers];
     for (size_t i = 0; i < job->workers; i++) {
-        shares[i] = (struct share){.job = job, .worker = i};
-        shares[i].request.data = &shares[i];
-        uv_queue_work(uv_default_loop(), &shares[i].request, work, NULL);
+        items[i] = (struct item){.share = {job, i}};
+        items[i].request.data = &items[i].share;
+        uv_queue_work(uv_default_loop(), &items[i].request, work, NULL);
     }
     uv_run(uv_default_loop(), UV_RUN_DEFAULT);
 }
