@@ -23,7 +23,8 @@ BENCHES := compare scaling sizes tutorial primitives queues pools subprocess foo
 
 # What these are measured against and is not in the system: built where it can be, and else its column stays empty. OpenMP comes
 # with gcc, and not always with another compiler.
-PEERS := c11_mode $(if $(shell command -v gcc),openmp openmp_mode) \
+# ThreadSanitizer knows neither C11's threads nor OpenMP's.
+PEERS := $(if $(filter thread,$(SAN)),,c11_mode $(if $(shell command -v gcc),openmp_mode)) $(if $(shell command -v gcc),openmp) \
          $(if $(wildcard /usr/include/boost/interprocess/ipc/message_queue.hpp),$(if $(shell command -v $(CXX)),boost_queue.so)) \
          $(shell pkg-config --exists libuv 2>/dev/null && echo libuv libuv_mode) $(shell pkg-config --exists gio-2.0 2>/dev/null && echo glib)
 # The programs that bench/subprocess.c starts.
