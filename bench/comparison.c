@@ -95,11 +95,14 @@ void comparison_run(struct comparison *comparison, const struct setting *setting
         there[role] = can && take_batch(comparison, role, peers[role], false) > 0;
     }
     bool few = setting->quick || comparison->least_rounds < LEAST_ROUNDS;
-    size_t least_rounds = few ? LEAST_ROUNDS : comparison->least_rounds;
+    size_t least_rounds = few ? LEAST_ROUNDS : comparison->least_rounds, next_look = SETTLED_SAMPLES;
     uint64_t start = now_ns();
     for (size_t round = 0; round < MOST_ROUNDS && !interrupted(); round++) {
         double spent = seconds_since(start);
-        if ((spent >= setting->seconds || is_settled(comparison)) && round >= least_rounds)
+        bool known = round >= next_look && is_settled(comparison);
+        if (round >= next_look)
+            next_look = round + round / 4; /* a look sorts all samples, which takes longer the more there are */
+        if ((spent >= setting->seconds || known) && round >= least_rounds)
             break;
         progress(comparison->title, (spent < setting->seconds ? setting->seconds - spent : 0) + seconds_left_after);
         double medians[ROLES] = {0};
