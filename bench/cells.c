@@ -11,8 +11,12 @@
  */
 enum { COMMON_PASSES = 3, PARTS_MOST = 3, DEAR_PART = 40 };
 
+static size_t turns_of(const struct cell *cell) {
+    return cell->turns > 0 ? cell->turns : 1;
+}
+
 static bool is_dear(const struct cell *cell, double seconds) {
-    return cell->last > seconds / DEAR_PART;
+    return cell->warm_ns * 1e-9 > seconds / DEAR_PART;
 }
 
 static void keep_sample(struct cell *cell, double ns) {
@@ -24,11 +28,10 @@ static void keep_sample(struct cell *cell, double ns) {
 static void take(struct cell *cell, measure_cell *measure, void *context, bool keep) {
     uint64_t start = now_ns();
     double ns = measure(cell, context, keep);
-    cell->last = seconds_since(start);
-    cell->spent += cell->last;
+    cell->spent += seconds_since(start);
     if (interrupted())
         return; /* what was cut short is no sample */
-    if (ns <= 0) {
+    if (!(ns > 0)) {
         cell->left_out = true;
         return;
     }
@@ -40,21 +43,26 @@ static void take(struct cell *cell, measure_cell *measure, void *context, bool k
 
 void cells_measure(struct cell *cells, size_t count, measure_cell *measure, void *context, struct dice *dice,
                    double seconds, const char *title) {
-    size_t *order = need(count, sizeof *order);
+    size_t turns = 0;
+    for (size_t i = 0; i < count; i++)
+        turns += turns_of(&cells[i]);
+    size_t *order = need(turns, sizeof *order);
     uint64_t start = now_ns();
     progress(title, seconds);
     for (size_t i = 0; i < count && !interrupted(); i++) {
-        order[i] = i;
         take(&cells[i], measure, context, false);
         if (is_dear(&cells[i], seconds) && !cells[i].left_out && !interrupted())
             keep_sample(&cells[i], cells[i].warm_ns);
     }
+    for (size_t i = 0, place = 0; i < count; i++)
+        for (size_t turn = turns_of(&cells[i]); turn > 0; turn--)
+            order[place++] = i;
     bool more = true, taken = true;
     for (size_t pass = 0; more && !interrupted(); pass++) {
         bool all = !taken; /* when all that are left have had too much, none has */
         more = taken = false;
-        shuffle(dice, order, count);
-        for (size_t i = 0; i < count && !interrupted(); i++) {
+        shuffle(dice, order, turns);
+        for (size_t i = 0; i < turns && !interrupted(); i++) {
             struct cell *cell = &cells[order[i]];
             double spent = seconds_since(start);
             if (cell->settled || cell->left_out)

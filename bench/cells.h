@@ -12,10 +12,11 @@ enum { CELL_SAMPLES_MOST = 400 };
 struct cell {
     void *what; /* the caller's */
     struct samples ns;
-    double spent, last; /* seconds, the work around the samples included: for all of them, for the last one */
-    double warm_ns;     /* the first sample */
-    bool settled;       /* known well enough (measure.h), or there are as many samples as are of any use */
-    bool left_out;      /* it could not be measured, or not any more */
+    size_t turns;   /* samples in each pass; 0: one, as most; what others are compared with may need more */
+    double spent;   /* seconds, the work around the samples included */
+    double warm_ns; /* the first sample */
+    bool settled;   /* known well enough (measure.h), or there are as many samples as are of any use */
+    bool left_out;  /* it could not be measured, or not any more */
 };
 
 /* Takes one sample in ns; 0 when none came. Keeps whatever else was seen, unless `keep` is false. */

@@ -127,6 +127,8 @@ void comparison_run(struct comparison *comparison, const struct setting *setting
     if (comparison->after != NULL)
         comparison->after();
     comparison->measured = comparison->ns[OURS].count > 0;
+    if (!comparison->measured && !interrupted())
+        fail("bench: %s: ours could not be measured", comparison->title);
 }
 
 void comparison_free(struct comparison *comparison) {

@@ -12,7 +12,7 @@
 #include "measure.h"
 
 static volatile sig_atomic_t interrupting_signal;
-static bool line_shown;
+static bool line_shown, failed;
 
 static void remember_signal(int number) {
     interrupting_signal = number;
@@ -31,8 +31,8 @@ bool interrupted(void) {
     return interrupting_signal != 0;
 }
 
-int interrupt_status(void) {
-    return interrupting_signal == 0 ? 0 : 128 + interrupting_signal;
+int end_status(void) {
+    return interrupting_signal != 0 ? 128 + interrupting_signal : failed ? 1 : 0;
 }
 
 static double seconds_after;
@@ -73,6 +73,16 @@ void note(const char *format, ...) {
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
     va_end(arguments);
+}
+
+void fail(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    progress_clear();
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    failed = true;
 }
 
 static FILE *told; /* NULL: the one at the terminal */

@@ -12,8 +12,11 @@
 void catch_interrupts(void);
 bool interrupted(void);
 
-/* The status to end with after that: 128 + the signal, as shells have it; 0 when there was none. */
-int interrupt_status(void);
+/* Something of ours could not be measured, or not to the end: a line on stderr, and the program ends with status 1. */
+void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The status to end with: after Ctrl-C 128 + the signal, as shells have it; 1 when something has failed; 0. */
+int end_status(void);
 
 /*
  * Says on stderr what is being measured: on a terminal a line that overwrites itself, with the time left; in a log a

@@ -260,5 +260,5 @@ int main(int argc, char *argv[]) {
     print_table(&plan);
     for (size_t i = 0; i < plan.count; i++)
         samples_free(&plan.cells[i].ns);
-    return interrupt_status();
+    return end_status();
 }

@@ -2,6 +2,7 @@
 #include "host.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,7 +130,7 @@ size_t host_ask(struct peer *host, const char *workload, size_t workers, struct 
         for (size_t number = 0; number < NUMBERS; number++) {
             char *end;
             numbers[number] = strtod(rest, &end);
-            if (end == rest) {
+            if (end == rest || !isfinite(numbers[number])) {
                 note("bench: %s: not an answer: \"%.60s\"; it is left out", host->name, line);
                 return i;
             }
@@ -147,8 +148,10 @@ size_t host_ask(struct peer *host, const char *workload, size_t workers, struct 
 }
 
 int host_main(const struct mode *mode, int argc, char *argv[]) {
-    if (argc > 1)
+    if (argc > 1 && strtod(argv[1], NULL) > 0)
         mixed_choose(strtod(argv[1], NULL));
+    if (argc > 2)
+        memory_choose(strtod(argv[2], NULL));
     host_serve(mode, all_workloads, false, stdin, stdout);
     return 0;
 }

@@ -38,7 +38,10 @@ size_t host_ask(struct peer *host, const char *workload, size_t workers, struct 
  */
 void host_serve(const struct mode *mode, struct workload_list workloads, bool prepared, FILE *requests, FILE *answers);
 
-/* main of a program that is a host for one mode, a peer's; argv[1], if any, is the part for mixed_choose. */
+/*
+ * main of a program that is a host for one mode, a peer's; argv[1], if any, is the part for mixed_choose, 0 for its own;
+ * argv[2], if any, is the number of bytes for memory_choose.
+ */
 int host_main(const struct mode *mode, int argc, char *argv[]);
 
 #endif

@@ -14,6 +14,7 @@
 #include "console.h"
 #include "describe.h"
 #include "measure.h"
+#include "workload.h"
 
 static void usage(FILE *stream, const char *program, const char *what) {
     fprintf(stream,
@@ -99,7 +100,7 @@ struct options options_read(int argc, char *argv[], const char *what) {
             options.quick = true;
             break;
         case SECONDS:
-            options.seconds = number(program, "seconds", optarg, 0.1);
+            options.seconds = number(program, "seconds", optarg, 0.001);
             break;
         case AFTER:
             progress_after(number(program, "after", optarg, 0));
@@ -150,6 +151,10 @@ struct options options_read(int argc, char *argv[], const char *what) {
     if (optind < argc) {
         fprintf(stderr, "%s: %s: unknown argument\n", program, argv[optind]);
         usage(stderr, program, what);
+        exit(2);
+    }
+    if (options.workers > MOST_WORKERS) {
+        fprintf(stderr, "%s: --workers %zu: there can be at most %d\n", program, options.workers, MOST_WORKERS);
         exit(2);
     }
     if (only_describe) {

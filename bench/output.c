@@ -10,7 +10,7 @@
 #include "console.h"
 
 static void cannot(const char *what) {
-    note("bench: %s: %s; what was measured up to here is kept", what, strerror(errno));
+    note("bench: %s: %s; what was written before is kept", what, strerror(errno));
     exit(1);
 }
 

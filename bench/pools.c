@@ -137,5 +137,5 @@ int main(int argc, char *argv[]) {
     snprintf(steps_100, sizeof steps_100, "%" PRIu64, tasks_steps(100));
     double seconds = options.seconds > 0 ? options.seconds : options.quick ? 3 : 45;
     comparisons_run(comparisons, sizeof comparisons / sizeof comparisons[0], &options, "pools", seconds);
-    return interrupt_status();
+    return end_status();
 }

@@ -143,5 +143,5 @@ int main(int argc, char *argv[]) {
     double seconds = options.seconds > 0 ? options.seconds : options.quick ? 3 : 90;
     comparisons_run(comparisons, sizeof comparisons / sizeof comparisons[0], &options, "primitives", seconds);
     peer_stop(&small_process);
-    return interrupt_status();
+    return end_status();
 }

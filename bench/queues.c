@@ -115,5 +115,5 @@ int main(int argc, char *argv[]) {
         traffic_warm_seconds = 0.03;
     double seconds = options.seconds > 0 ? options.seconds : options.quick ? 3 : 60;
     comparisons_run(comparisons, sizeof comparisons / sizeof comparisons[0], &options, "queues", seconds);
-    return interrupt_status();
+    return end_status();
 }

@@ -59,18 +59,23 @@ static void start_mode(struct runner *runner, struct workload_list workloads) {
     else if (mode->commands && !answers_to(mode->name, mode->version))
         snprintf(runner->missing, sizeof runner->missing, "there is no %s here; ./setup bench installs it",
                  mode->title);
-    else if (!host_fork(&runner->host, mode, workloads))
+    else if (!host_fork(&runner->host, mode, workloads)) {
         missing(runner, "it could not be started");
+        fail("bench: %s is ours, and should have started", mode->name);
+    }
 }
 
-static void start_peer(struct runner *runner, const struct options *options, bool python) {
-    char path[FOLDER_SIZE + 64], folder[FOLDER_SIZE], part[32];
+static void start_peer(struct runner *runner, const struct options *options, struct workload_list workloads,
+                       bool python) {
+    char path[FOLDER_SIZE + 64], folder[FOLDER_SIZE], part[32], bytes[32];
+    const struct workload *memory = workload_named(workloads, "memory");
     snprintf(part, sizeof part, "%.17g", options->part);
+    snprintf(bytes, sizeof bytes, "%.17g", memory != NULL ? memory->units : 0);
     if (runner->program != NULL)
         snprintf(path, sizeof path, "%s/%s", folder_beside("peers", folder), runner->program);
     else
         snprintf(path, sizeof path, "%s/scaling.py", options->peers);
-    char *built[] = {path, options->part > 0 ? part : NULL, NULL};
+    char *built[] = {path, part, bytes, NULL};
     char *script[] = {(char[]){"python3"}, (char[]){"-B"}, path, (char *)(uintptr_t)runner->library, NULL};
     if (runner->program == NULL && !python)
         missing(runner, "there is no Python 3.7 or newer here");
@@ -98,7 +103,7 @@ void runners_start(struct runners *runners, const struct options *options, struc
         struct runner *runner = &runners->list[runners->count++];
         *runner = peers[i];
         runner->role = "peer";
-        start_peer(runner, options, python);
+        start_peer(runner, options, workloads, python);
     }
 }
 

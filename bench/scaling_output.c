@@ -9,6 +9,7 @@
 #include "scaling.h"
 
 enum { KEY_SIZE = 96 };
+#define LOOSE_PART 0.1 /* a median whose interval is wider than this part of it is marked in the table */
 
 static const char header[] =
     "workload,mode,role,workers,units,unit,samples,median_ns,low_ns,high_ns,q1_ns,q3_ns,p99_ns,least_ns,"
@@ -30,14 +31,19 @@ void place_free(struct place *place) {
         samples_free(&place->usages[i]);
 }
 
-/* The median time of the workload in the mode with so many workers; 0 when it was not measured. */
-static double median_at(const struct plan *plan, const struct workload *workload, const char *mode, size_t workers) {
+/* The times of the workload in the mode with so many workers; none when it was not measured. */
+static struct spread spread_at(const struct plan *plan, const struct workload *workload, const char *mode,
+                               size_t workers) {
     for (size_t i = 0; i < plan->count; i++) {
         const struct place *place = &plan->places[i];
         if (place->workload == workload && place->workers == workers && strcmp(place->runner->name, mode) == 0)
-            return spread_of(&plan->cells[i].ns).median;
+            return spread_of(&plan->cells[i].ns);
     }
-    return 0;
+    return (struct spread){0};
+}
+
+static double median_at(const struct plan *plan, const struct workload *workload, const char *mode, size_t workers) {
+    return spread_at(plan, workload, mode, workers).median;
 }
 
 /* How many times as fast as serial; 0 when that is not known. */
@@ -133,11 +139,16 @@ static void print_runner(const struct plan *plan, const struct workload *workloa
     double serial = median_at(plan, workload, "serial", 1);
     printf("  %-28s", runner->title);
     for (size_t column = 0; column < columns; column++) {
-        double median = median_at(plan, workload, runner->name, counts[column]);
-        if (median > 0 && serial > 0)
-            printf(" %9s %6.*fx", human_time(median), serial / median < 0.1 ? 3 : 2, serial / median);
+        struct spread spread = spread_at(plan, workload, runner->name, counts[column]);
+        double speedup = spread.count > 0 ? serial / spread.median : 0;
+        char text[32] = "";
+        if (spread.count > 0)
+            snprintf(text, sizeof text, "%s%s", imprecision(&spread) > LOOSE_PART ? "~" : "",
+                     human_time(spread.median));
+        if (speedup > 0)
+            printf(" %9s %6.*fx", text, speedup < 0.1 ? 3 : 2, speedup);
         else
-            printf(" %9s %7s", median > 0 ? human_time(median) : "", "");
+            printf(" %9s %7s", text, "");
     }
     putchar('\n');
 }
@@ -191,7 +202,7 @@ void scaling_table(const struct plan *plan, struct workload_list workloads, cons
         if (strcmp(workload->name, "empty") == 0)
             print_empty(plan, workload);
     }
-    putchar('\n');
+    puts("\n~: fewer than 6 samples, or a 95% interval of the median that is wider than 10% of it");
     for (size_t i = 0; i < workloads.count; i++)
         if (workloads.workloads[i]->missing != NULL)
             printf("%s: not measured: %s\n", workloads.workloads[i]->name, workloads.workloads[i]->missing);

@@ -39,8 +39,9 @@ static bool wanted(const struct runner *runner, size_t workers, const struct opt
 
 static void add_cell(struct plan *plan, struct workload *workload, struct runner *runner, size_t workers) {
     struct place *place = &plan->places[plan->count];
+    bool serial = runner->mode != NULL && runner->mode->alone; /* what all speedups are against */
     *place = (struct place){.workload = workload, .runner = runner, .workers = workers};
-    plan->cells[plan->count++] = (struct cell){.what = place};
+    plan->cells[plan->count++] = (struct cell){.what = place, .turns = serial ? 3 : 1};
 }
 
 static void make_plan(struct plan *plan, struct workload_list workloads, struct runners *runners,
@@ -73,6 +74,8 @@ static double take(struct cell *cell, void *context, bool keep) {
         else if (!interrupted() && host->pid != 0) {
             peer_stop(host); /* it has said why; its other cells are left out without another word */
             snprintf(place->runner->missing, sizeof place->runner->missing, "it ended half-way");
+            if (strcmp(place->runner->role, "ours") == 0)
+                fail("bench: %s is ours, and should not have ended", place->runner->name);
         }
         host->lost[0] = '\0';
         return 0;
@@ -97,10 +100,6 @@ static void prepare(struct workload_list workloads, const struct options *option
 /* Options that ask for what there is not end the program. */
 static void look_at(const struct options *options, struct workload_list workloads) {
     bool any = false;
-    if (options->workers > MOST_WORKERS) {
-        note("bench: %zu workers: there can be at most %d", options->workers, MOST_WORKERS);
-        exit(2);
-    }
     for (size_t i = 0; i < workloads.count; i++)
         any |= chosen(workloads.workloads[i], options);
     if (any)
@@ -127,8 +126,8 @@ int scaling_run(const struct options *options, struct workload_list workloads) {
             place_keep(&plan.places[i], &plan.places[i].first);
     runners_stop(&runners);
     progress_clear();
-    scaling_write(&plan, workloads, &runners, options, seconds);
     scaling_table(&plan, workloads, &runners);
+    scaling_write(&plan, workloads, &runners, options, seconds);
     for (size_t i = 0; i < plan.count; i++) {
         samples_free(&plan.cells[i].ns);
         place_free(&plan.places[i]);
@@ -138,5 +137,5 @@ int scaling_run(const struct options *options, struct workload_list workloads) {
     for (size_t i = 0; i < workloads.count; i++)
         if (workloads.workloads[i]->finish != NULL && chosen(workloads.workloads[i], options))
             workloads.workloads[i]->finish(workloads.workloads[i]);
-    return interrupt_status();
+    return end_status();
 }

@@ -196,5 +196,5 @@ int main(int argc, char *argv[]) {
         samples_free(&plan.cells[i].ns);
     free(plan.cells);
     free(plan.places);
-    return interrupt_status();
+    return end_status();
 }

@@ -103,6 +103,23 @@ size_t fork_floor(struct observation *samples, size_t count) {
     return count;
 }
 
+/* cgroup v2's and v1's limit of memory, and what is used of it, in bytes. */
+static const char *const group_files[2][2] = {
+    {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"},
+    {"/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"},
+};
+
+/* The number that the file begins with, 0 when there is none: "max", too. */
+static double file_number(const char *path) {
+    double number = 0;
+    FILE *file = fopen(path, "r");
+    if (file != NULL && fscanf(file, "%lf", &number) != 1)
+        number = 0;
+    if (file != NULL)
+        fclose(file);
+    return number;
+}
+
 double available_memory(void) {
     double kib = 0;
     char line[128];
@@ -112,13 +129,12 @@ double available_memory(void) {
             break;
     if (file != NULL)
         fclose(file);
-    /* Inside a container, its own limit. */
-    file = fopen("/sys/fs/cgroup/memory.max", "r");
-    double limit;
-    if (file != NULL && fscanf(file, "%lf", &limit) == 1 && limit < kib * 1024)
-        kib = limit / 1024;
-    if (file != NULL)
-        fclose(file);
+    /* Inside a container, what its own limit leaves. */
+    for (size_t version = 0; version < 2; version++) {
+        double limit = file_number(group_files[version][0]), used = file_number(group_files[version][1]);
+        if (limit > 0 && limit - used < kib * 1024)
+            kib = limit > used ? (limit - used) / 1024 : 0;
+    }
     return kib * 1024;
 }
 

@@ -169,5 +169,5 @@ int main(int argc, char *argv[]) {
         printf("Python's run of a no-op takes %.1f times as long with a timeout: %s, without %s.\n",
                python_timeout / python_run, human_time(python_timeout), human_time(python_run));
     peer_stop(&small_process);
-    return interrupt_status();
+    return end_status();
 }

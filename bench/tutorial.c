@@ -219,5 +219,5 @@ int main(int argc, char *argv[]) {
         answer(size, OURS);
         answer(size, PYTHON);
     }
-    return interrupt_status();
+    return end_status();
 }

@@ -5,8 +5,10 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 static struct usage before;
+static double shared_before; /* in KiB, resident in all of the processes */
 
 static void add(struct usage *usage, int who) {
     struct rusage used;
@@ -34,7 +36,10 @@ double status_number(pid_t pid, const char *name) {
     return number;
 }
 
-/* Another process's, which getrusage does not tell: its clock, and fields 10 and 12 of proc_pid_stat(5). */
+/*
+ * Another process's, and its children's that have ended, which getrusage does not tell: its clock, and fields 10 to 13,
+ * 16 and 17 of proc_pid_stat(5); the children's time is in ticks of mostly 10 ms.
+ */
 static void add_member(struct usage *usage, pid_t pid) {
     clockid_t clock;
     struct timespec used;
@@ -43,12 +48,14 @@ static void add_member(struct usage *usage, pid_t pid) {
     usage->voluntary_switches += status_number(pid, "voluntary_ctxt_switches");
     usage->forced_switches += status_number(pid, "nonvoluntary_ctxt_switches");
     char path[64];
-    double minor = 0, major = 0;
+    double faults[4], ticks[2];
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
     FILE *file = fopen(path, "r");
-    if (file != NULL && fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %lf %*u %lf", &minor, &major) == 2) {
-        usage->minor_faults += minor;
-        usage->major_faults += major;
+    if (file != NULL && fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %lf %lf %lf %lf %*u %*u %lf %lf",
+                               &faults[0], &faults[1], &faults[2], &faults[3], &ticks[0], &ticks[1]) == 6) {
+        usage->minor_faults += faults[0] + faults[1];
+        usage->major_faults += faults[2] + faults[3];
+        usage->cpu_ns += 1e9 * (ticks[0] + ticks[1]) / (double)sysconf(_SC_CLK_TCK);
     }
     if (file != NULL)
         fclose(file);
@@ -76,8 +83,11 @@ static void forget_peak(pid_t pid) {
 
 void usage_begin(struct members members, uint64_t *peaks, size_t count) {
     forget_peak(0);
-    for (size_t i = 0; i < members.count; i++)
+    shared_before = status_number(0, "RssShmem");
+    for (size_t i = 0; i < members.count; i++) {
         forget_peak(members.pids[i]);
+        shared_before += status_number(members.pids[i], "RssShmem");
+    }
     for (size_t i = 0; peaks != NULL && i < count; i++)
         peaks[i] = 0;
     before = so_far(members);
@@ -90,7 +100,7 @@ struct usage usage_end(struct members members, const uint64_t *peaks, size_t cou
     usage.forced_switches -= before.forced_switches;
     usage.minor_faults -= before.minor_faults;
     usage.major_faults -= before.major_faults;
-    usage.peak_kib = status_number(0, "VmHWM");
+    usage.peak_kib = status_number(0, "VmHWM") - shared_before;
     for (size_t i = 0; i < members.count; i++)
         usage.peak_kib += status_number(members.pids[i], "VmHWM");
     for (size_t i = 0; peaks != NULL && i < count; i++)

@@ -11,7 +11,8 @@ struct usage {
     double cpu_ns;                              /* by all threads, user and system */
     double voluntary_switches, forced_switches; /* it waited; somebody else's turn came */
     double minor_faults, major_faults;          /* page faults: without and with a read from disk */
-    double peak_kib;                            /* resident at the most; what several processes share counts in each */
+    double
+        peak_kib; /* resident at the most, in all its processes but commands; not the shared memory that was before */
 };
 
 /* Processes beside this one whose usage counts, too, though they have not ended: a pool's workers. */

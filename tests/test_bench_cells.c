@@ -117,7 +117,7 @@ START_TEST(interrupt_ends_it_at_once_and_keeps_what_there_is) {
     measure_made(CELLS, 1, 1000);
     ck_assert_uint_eq(order[all_calls - 1], 4); /* nobody's turn has come after that */
     ck_assert_uint_eq(calls[4], AT[_i / 2]);
-    ck_assert(interrupted() && interrupt_status() == 128 + SIGNALS[_i % 2]);
+    ck_assert(interrupted() && end_status() == 128 + SIGNALS[_i % 2]);
     for (size_t i = 0; i < CELLS; i++)
         ck_assert(!cells[i].left_out && !cells[i].settled);
 }

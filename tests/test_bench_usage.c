@@ -113,6 +113,52 @@ START_TEST(usage_of_a_member_is_seen_and_only_of_now) {
 }
 END_TEST
 
+/* A pool's worker that runs programs: what they take is the run's. */
+START_TEST(usage_of_a_members_children_is_seen) {
+    struct wire to_child = wire_new(), from_child = wire_new();
+    pid_t child = fork();
+    if (child == 0) {
+        close(to_child.write);
+        while (wire_get(to_child) == '.') {
+            pid_t grandchild = fork();
+            if (grandchild == 0) {
+                munmap(touch(), SIZE);
+                burn();
+                _exit(0);
+            }
+            if (end_of(grandchild) != 0)
+                _exit(1);
+            wire_put(from_child, '.');
+        }
+        _exit(0);
+    }
+    const struct members members = {&child, 1};
+    usage_begin(members, NULL, 0);
+    wire_put(to_child, '.');
+    require(wire_get(from_child) == '.');
+    struct usage usage = usage_end(members, NULL, 0);
+    double tick_ns = 1e9 / (double)sysconf(_SC_CLK_TCK);
+    expect_at_least(usage.cpu_ns, BURNT_NS - 2 * tick_ns, "processor time");
+    expect_at_least(usage.minor_faults, (double)SIZE / (double)sysconf(_SC_PAGESIZE), "page faults");
+    close(to_child.write);
+    require(end_of(child) == 0);
+}
+END_TEST
+
+/* All hosts have the arrays of the memory workload; they are none of the other workloads'. */
+START_TEST(shared_memory_of_before_is_not_the_runs) {
+    char *memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    require(memory != MAP_FAILED);
+    memset(memory, 1, SIZE);
+    require(status_number(0, "RssShmem") > KIB - UNCOUNTED_KIB);
+    usage_begin(NOBODY, NULL, 0);
+    struct usage usage = usage_end(NOBODY, NULL, 0);
+    double all = status_number(0, "VmRSS");
+    munmap(memory, SIZE);
+    ck_assert_msg(usage.peak_kib < all - KIB + 2 * UNCOUNTED_KIB, "%g KiB of %g", usage.peak_kib, all);
+}
+END_TEST
+
 START_TEST(peak_of_the_last_run_is_forgotten) {
     int file = open("/proc/self/clear_refs", O_WRONLY);
     if (file < 0 || write(file, "5", 1) != 1)
@@ -128,4 +174,5 @@ START_TEST(peak_of_the_last_run_is_forgotten) {
 END_TEST
 
 SUITE("bench_usage", own_usage_is_seen, waiting_is_a_voluntary_switch, usage_of_a_child_that_has_ended_is_seen,
-      usage_of_a_member_is_seen_and_only_of_now, peak_of_the_last_run_is_forgotten)
+      usage_of_a_member_is_seen_and_only_of_now, usage_of_a_members_children_is_seen,
+      shared_memory_of_before_is_not_the_runs, peak_of_the_last_run_is_forgotten)

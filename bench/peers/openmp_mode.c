@@ -1,6 +1,7 @@
 /* openmp_mode.c: OpenMP's parallel loop, whose threads stay between runs: openmp_mode [PART] (bench/host.h). */
 #include <omp.h>
 #include <sched.h>
+#include <stdlib.h>
 
 #include "host.h"
 #include "measure.h"
@@ -21,12 +22,21 @@ static void run(const struct job *job) {
  */
 static void enter(const struct job *job) {
     int cores[MOST_WORKERS] = {0};
+    size_t threads = 0;
     uint64_t start = now_ns();
     bool apart;
     do {
         apart = true;
 #pragma omp parallel num_threads((int)job->workers)
-        cores[omp_get_thread_num()] = sched_getcpu();
+        {
+            cores[omp_get_thread_num()] = sched_getcpu();
+#pragma omp single
+            threads = (size_t)omp_get_num_threads();
+        }
+        if (threads != job->workers) {
+            fprintf(stderr, "openmp_mode: %zu threads came of %zu: is OMP_THREAD_LIMIT set?\n", threads, job->workers);
+            exit(1);
+        }
         for (size_t i = 1; i < job->workers && job->workers <= cores_at_hand(); i++)
             for (size_t other = 0; other < i; other++)
                 apart = apart && cores[i] != cores[other];
@@ -68,5 +78,6 @@ static const struct lock_kind locks = {create, acquire, release};
 int main(int argc, char *argv[]) {
     static const struct mode mode = {
         .name = "openmp", .title = "OpenMP", .locks = &locks, .run = run, .enter = enter, .leave = leave};
+    omp_set_dynamic(0); /* as many as are asked for, whatever OMP_DYNAMIC says */
     return host_main(&mode, argc, argv);
 }

@@ -16,7 +16,8 @@ static struct {
     double factor;
     double numbers[];
 } * memory;
-static size_t count; /* numbers in each of the two arrays, the second right behind the first */
+static double chosen_bytes; /* 0: as many as there is room for */
+static size_t count;        /* numbers in each of the two arrays, the second right behind the first */
 
 /* In bytes, 0 when it is not known. The kernel's word first: the C library's, from the processor, is ten times too large on
  * some virtual machines. */
@@ -38,8 +39,13 @@ static double wanted_bytes(void) {
     return bytes < most ? bytes : most;
 }
 
+void memory_choose(double bytes) {
+    chosen_bytes = bytes;
+}
+
 static bool prepare(struct workload *workload) {
-    count = (size_t)(wanted_bytes() / 2 / sizeof(double)) / TASKS * TASKS;
+    double bytes = chosen_bytes > 0 ? chosen_bytes : wanted_bytes();
+    count = (size_t)(bytes / 2 / sizeof(double)) / TASKS * TASKS;
     memory = count > 0 ? at_shared_new(sizeof *memory + 2 * count * sizeof(double)) : NULL;
     if (memory == NULL) {
         workload->missing = "too little free memory for two arrays larger than the cache";

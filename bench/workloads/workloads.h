@@ -14,4 +14,7 @@ extern struct workload lock_workloads[LOCKS], mixed_workloads[MIXED];
  * out. Before prepare. */
 void mixed_choose(double part);
 
+/* Chooses how many bytes the memory workload reads and writes, so that all do as much as the first one. Before prepare. */
+void memory_choose(double bytes);
+
 #endif
