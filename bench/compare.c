@@ -21,9 +21,19 @@ static void usage(FILE *stream) {
         "             (.../2026-11-22), or a folder: then its newest date\n"
         "  --all      show every row, not only those that changed\n"
         "  --help     this text\n\n"
-        "A row is slower when its median grew by more than 5%, the 95% confidence intervals of the two medians do not\n"
-        "overlap, and the same is true of its ratio to the floor, where it has one: else it is the machine.\n"
-        "Ends with 1 when a row of ours got slower, with 0 when none did, with 2 when the runs cannot be read.\n",
+        "A row is slower when its median grew by more than 5% and the 95% confidence intervals of the two medians\n"
+        "do not overlap; where a run has only 3 to 5 samples, when the median more than doubled and all new samples\n"
+        "lie above all old ones. The same must be true of its ratio to what was measured beside it in the same run,\n"
+        "else it is the machine: its floor; in scaling serial, for the same work; in sizes none, for the same n and\n"
+        "workers. Serial and none themselves have only their time: it must have grown by more than 20%, and by as\n"
+        "much beyond what the others in the file grew by, at the median of them. What takes less than 100 ns in\n"
+        "sizes is not judged, since the harness's own cost shows, nor is anything measured against it.\n"
+        "\n"
+        "A row of ours is lost when OLD has measured it and NEW has not, though it is of the same program on the\n"
+        "same machine, as quick or as full, given as much, and was not interrupted.\n"
+        "\n"
+        "Ends with 1 when a row of ours got slower or is lost; with 2 when no row of ours could be judged, or a run\n"
+        "cannot be read; else with 0.\n",
         stream);
 }
 
@@ -49,6 +59,20 @@ static void print_caution(const struct records *old, const struct records *new,
         if (other == NULL || !is_so(&old->sources[i], other))
             continue;
         printf("%s%s", before, old->sources[i].name);
+        before = ", ";
+    }
+    if (before != what)
+        putchar('\n');
+}
+
+/* Names the files that only one of the runs has. */
+static void print_only(const struct records *here, const struct records *there, const char *what) {
+    const char *before = what;
+    for (size_t i = 0; i < here->source_count; i++) {
+        const struct source *source = &here->sources[i];
+        if (records_source(there, source->name) != NULL)
+            continue;
+        printf("%s%s (%zu row%s)", before, source->name, source->rows, source->rows == 1 ? "" : "s");
         before = ", ";
     }
     if (before != what)
@@ -97,7 +121,7 @@ static void print_pair(const struct pair *pair) {
 
 static bool in_table(const struct pair *pair, bool all) {
     enum verdict verdict = pair->judgement.verdict;
-    return all || verdict == SLOWER || verdict == FASTER || verdict == FLOOR_TOO;
+    return all || verdict == SLOWER || verdict == FASTER || verdict == THE_MACHINE;
 }
 
 static void print_table(const struct pairs *pairs, bool all) {
@@ -106,7 +130,7 @@ static void print_table(const struct pairs *pairs, bool all) {
         if (!in_table(&pairs->list[i], all))
             continue;
         if (shown++ == 0)
-            printf("\n%-*s %-5s %9s %9s %8s %8s  %s\n", NAME_WIDTH, "row", "role", "old", "new", "change", "to floor",
+            printf("\n%-*s %-5s %9s %9s %8s %8s  %s\n", NAME_WIDTH, "row", "role", "old", "new", "change", "ratio",
                    "verdict");
         print_pair(&pairs->list[i]);
     }
@@ -114,9 +138,13 @@ static void print_table(const struct pairs *pairs, bool all) {
 
 /* ---- what is not in it */
 
-/* Whether a row is one of those to be named: of this verdict, for this reason. */
+static bool same_reason(const char *one, const char *other) {
+    return one == NULL || other == NULL ? one == other : strcmp(one, other) == 0;
+}
+
+/* Whether a row is one of those to be named: of this verdict, for this reason, of a file that has been compared. */
 static bool is_named(const struct pair *pair, enum verdict verdict, const char *why) {
-    return pair->judgement.verdict == verdict && (why == NULL || strcmp(pair->judgement.why, why) == 0);
+    return pair->judgement.verdict == verdict && same_reason(pair->judgement.why, why) && pair->in_both;
 }
 
 /* "    queues: ", and the keys of those that are in this file, so many in a line as go into it. */
@@ -141,8 +169,6 @@ static void print_named(const struct pairs *pairs, enum verdict verdict, const c
     size_t count = 0;
     for (size_t i = 0; i < pairs->count; i++)
         count += is_named(&pairs->list[i], verdict, why);
-    if (count == 0)
-        return;
     printf("\n%s, %zu row%s%s%s:", verdict_names[verdict], count, count > 1 ? "s" : "", why != NULL ? ": " : "",
            why != NULL ? why : "");
     for (size_t i = 0; i < pairs->count; i++) {
@@ -158,14 +184,14 @@ static void print_named(const struct pairs *pairs, enum verdict verdict, const c
 }
 
 /* Each reason once, with all of its rows. */
-static void print_not_judged(const struct pairs *pairs) {
+static void print_reasons(const struct pairs *pairs, enum verdict verdict) {
     for (size_t i = 0; i < pairs->count; i++) {
         const char *why = pairs->list[i].judgement.why;
-        bool told = why == NULL;
+        bool told = !is_named(&pairs->list[i], verdict, why);
         for (size_t before = 0; before < i && !told; before++)
-            told = is_named(&pairs->list[before], NOT_JUDGED, why);
+            told = is_named(&pairs->list[before], verdict, why);
         if (!told)
-            print_named(pairs, NOT_JUDGED, why);
+            print_named(pairs, verdict, why);
     }
 }
 
@@ -193,22 +219,29 @@ static void print_agreement(const struct pairs *pairs) {
                rows, close, 100 * greatest, worst->new->source->name, worst->new->key);
 }
 
-/* The last line, and main's status. */
+/* The last lines, and main's status. */
 static int conclude(const struct pairs *pairs) {
-    size_t counts[VERDICTS] = {0}, slower = 0, judged = 0;
+    size_t counts[VERDICTS] = {0}, ours[VERDICTS] = {0};
     for (size_t i = 0; i < pairs->count; i++) {
-        counts[pairs->list[i].judgement.verdict]++;
-        slower += pairs->list[i].judgement.verdict == SLOWER && pairs->list[i].ours;
+        enum verdict verdict = pairs->list[i].judgement.verdict;
+        counts[verdict]++;
+        ours[verdict] += pairs->list[i].ours;
     }
-    judged = counts[SLOWER] + counts[FASTER] + counts[SAME] + counts[FLOOR_TOO];
-    printf("Judged %zu: %zu slower (%zu of ours), %zu faster, %zu the same, %zu as the floor; not judged %zu, new "
-           "%zu, gone %zu\n",
-           judged, counts[SLOWER], slower, counts[FASTER], counts[SAME], counts[FLOOR_TOO], counts[NOT_JUDGED],
-           counts[ONLY_IN_NEW], counts[ONLY_IN_OLD]);
-    puts(slower > 0    ? "Something of ours got slower."
-         : judged == 0 ? "Nothing could be judged."
-                       : "Nothing of ours got slower beyond the noise.");
-    return slower > 0;
+    size_t judged = counts[SLOWER] + counts[FASTER] + counts[SAME] + counts[THE_MACHINE];
+    size_t judged_of_ours = ours[SLOWER] + ours[FASTER] + ours[SAME] + ours[THE_MACHINE];
+    printf("Judged %zu: %zu slower (%zu of ours), %zu faster, %zu the same, %zu the machine; lost %zu, not judged %zu, "
+           "new %zu, gone %zu\n",
+           judged, counts[SLOWER], ours[SLOWER], counts[FASTER], counts[SAME], counts[THE_MACHINE], counts[LOST],
+           counts[NOT_JUDGED], counts[ONLY_IN_NEW], counts[ONLY_IN_OLD]);
+    bool failed = ours[SLOWER] > 0 || counts[LOST] > 0;
+    if (ours[SLOWER] > 0)
+        puts("Something of ours got slower.");
+    if (counts[LOST] > 0)
+        puts("Something of ours is lost.");
+    if (!failed)
+        puts(judged_of_ours == 0 ? "Nothing of ours could be judged; measure with more time, or the same programs."
+                                 : "Nothing of ours got slower beyond the noise.");
+    return failed ? 1 : judged_of_ours == 0 ? 2 : 0;
 }
 
 /* Says it all. Returns main's status. */
@@ -218,15 +251,18 @@ static int compare_runs(const struct records *old, const struct records *new, ch
                 paths[0], paths[1]);
         return 2;
     }
-    print_caution(old, new, other_machine, "Other machines, so that only ratios to the floor can be compared: ");
+    print_caution(old, new, other_machine, "Other machines, so that only ratios to a floor can be compared: ");
     print_caution(old, new, other_thoroughness, "A quick run against a full one, so that less can be said: ");
     print_run("old", paths[0], old);
     print_run("new", paths[1], new);
+    print_only(old, new, "Only in the old run: ");
+    print_only(new, old, "Only in the new run: ");
     struct pairs pairs = pairs_of(old, new);
     print_table(&pairs, all);
-    print_not_judged(&pairs);
-    print_named(&pairs, ONLY_IN_NEW, NULL);
-    print_named(&pairs, ONLY_IN_OLD, NULL);
+    print_reasons(&pairs, LOST);
+    print_reasons(&pairs, NOT_JUDGED);
+    print_reasons(&pairs, ONLY_IN_NEW);
+    print_reasons(&pairs, ONLY_IN_OLD);
     print_agreement(&pairs);
     int status = conclude(&pairs);
     free(pairs.list);

@@ -31,10 +31,10 @@ void record_open(struct record *record, const struct options *options, const cha
     if (options->output == NULL && options->json == NULL)
         return;
     record->rows = json_array();
-    record->document =
-        json_pack("{s:s, s:s, s:I, s:b, s:f, s:b, s:o}", "format", "atelier bench 1", "name", name, "seed",
-                  (json_int_t)options->seed, "quick", options->quick, "seconds", seconds, "interrupted", false,
-                  "machine", options->machine != NULL ? machine(options->machine) : json_null());
+    record->document = json_pack("{s:s, s:s, s:I, s:b, s:f, s:I, s:s*, s:b, s:o}", "format", "atelier bench 1", "name",
+                                 name, "seed", (json_int_t)options->seed, "quick", options->quick, "seconds", seconds,
+                                 "workers", (json_int_t)options->workers, "only", options->only, "interrupted", false,
+                                 "machine", options->machine != NULL ? machine(options->machine) : json_null());
     if (record->rows == NULL || record->document == NULL ||
         json_object_set_new(record->document, "rows", record->rows) != 0)
         cannot(name, "no record: out of memory");

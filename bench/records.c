@@ -69,15 +69,19 @@ static struct spread spread_in(const struct place *place, const json_t *row) {
     return spread;
 }
 
-static struct spread ratios_in(const struct place *place, const json_t *row) {
-    const json_t *list = json_object_get(row, "ratios");
+/* The spread of a list of samples, and the greatest of them; of no samples where there is no list. */
+static struct spread list_in(const struct place *place, const json_t *row, const char *field, double *greatest) {
+    const json_t *list = json_object_get(row, field);
     struct samples samples = {0};
+    *greatest = 0;
     if (list != NULL && !json_is_array(list))
-        bad_row(place, "ratios", "a list");
+        bad_row(place, field, "a list");
     for (size_t i = 0; i < json_array_size(list); i++) {
+        double value = json_number_value(json_array_get(list, i));
         if (!json_is_number(json_array_get(list, i)))
-            bad_row(place, "ratios", "a list of numbers");
-        samples_add(&samples, json_number_value(json_array_get(list, i)));
+            bad_row(place, field, "a list of numbers");
+        samples_add(&samples, value);
+        *greatest = value > *greatest ? value : *greatest;
     }
     struct spread spread = spread_of(&samples);
     samples_free(&samples);
@@ -97,7 +101,9 @@ static struct row row_in(const struct source *source, struct place *place, const
         row.units = number(place, json, "units");
     row.title = json_string_value(json_object_get(json, "title"));
     row.ns = spread_in(place, json);
-    row.ratios = ratios_in(place, json);
+    row.ratios = list_in(place, json, "ratios", &row.ratio_greatest);
+    if (list_in(place, json, "samples", &row.ns_greatest).count == 0)
+        row.ns_greatest = row.ns.high;
     return row;
 }
 
@@ -123,6 +129,7 @@ static void hand_ratios_over(struct records *records, size_t first) {
             snprintf(key, sizeof key, "%.*s/floor", (int)(role - row->key), row->key);
             const struct row *floor = records_find(records, row->source->name, key);
             row->ratios = floor != NULL ? floor->ratios : (struct spread){0};
+            row->ratio_greatest = floor != NULL ? floor->ratio_greatest : 0;
         }
     }
     for (size_t i = first; i < records->count; i++)
@@ -145,6 +152,12 @@ static void add_rows(struct records *records, struct source *source, const char 
         records->count++;
     }
     hand_ratios_over(records, first);
+}
+
+/* As the charts' captions have it (bench/plot). A machine of one core, or without a description, has no probe. */
+static bool is_noisy(const json_t *machine) {
+    double speedup = json_number_value(json_object_get(machine, "probe_speedup"));
+    return speedup > 0 && speedup <= 0.9 * json_number_value(json_object_get(machine, "probe_workers"));
 }
 
 static const char *told(const json_t *document, const char *field) {
@@ -174,12 +187,40 @@ static void add_file(struct records *records, const char *path, const char *name
                               .machine = told(document, "machine"),
                               .cpu = told(document, "cpu"),
                               .commit = told(document, "commit"),
+                              .only = json_string_value(json_object_get(document, "only")),
+                              .seconds = json_number_value(json_object_get(document, "seconds")),
+                              .workers = json_number_value(json_object_get(document, "workers")),
                               .quick = json_is_true(json_object_get(document, "quick")),
+                              .noisy = is_noisy(json_object_get(document, "machine")),
                               .interrupted = json_is_true(json_object_get(document, "interrupted"))};
     add_rows(records, source, path, rows);
 }
 
 /* ---- a run */
+
+/* The key of a row's reference: "cpu/serial/1" for "cpu/threads/2", "100/2/none" for "100/2/threads". */
+static bool reference_key(const struct row *row, char key[PATH_MAX]) {
+    const char *first = strchr(row->key, '/'), *last = strrchr(row->key, '/');
+    if (first == last) /* also where there is no reference since all of a workload is missing: "model/all" */
+        return false;
+    if (strcmp(row->source->name, "scaling") == 0)
+        snprintf(key, PATH_MAX, "%.*s/serial/1", (int)(first - row->key), row->key);
+    else if (strcmp(row->source->name, "sizes") == 0)
+        snprintf(key, PATH_MAX, "%.*s/none", (int)(last - row->key), row->key);
+    else
+        return false;
+    return true;
+}
+
+/* When all rows are there, and none of them moves any more. */
+static void find_references(struct records *records) {
+    char key[PATH_MAX];
+    for (size_t i = 0; i < records->count; i++) {
+        struct row *row = &records->rows[i];
+        if (reference_key(row, key))
+            row->reference = records_find(records, row->source->name, key);
+    }
+}
 
 static bool is_date(const char *name) {
     return strlen(name) >= DATE_SIZE && strspn(name, "0123456789") == 4 && name[4] == '-' &&
@@ -220,12 +261,9 @@ static void add_prefix(struct records *records, const char *folder, const char *
     free(entries);
 }
 
-void records_read(struct records *records, const char *where) {
+/* Reads the files of a run: of a folder, of a prefix, or one. */
+static void add_run(struct records *records, const char *where) {
     struct stat status;
-    *records = (struct records){
-        .sources = need(MOST_FILES, sizeof *records->sources), .documents = json_array(), .index = json_object()};
-    if (records->documents == NULL || records->index == NULL)
-        cannot("%s: out of memory", where);
     bool is_folder = stat(where, &status) == 0 && S_ISDIR(status.st_mode);
     if (is_folder)
         add_prefix(records, where, "", where);
@@ -247,6 +285,15 @@ void records_read(struct records *records, const char *where) {
                is_folder       ? "YEAR-MONTH-DAY"
                : slash != NULL ? slash + 1
                                : where);
+}
+
+void records_read(struct records *records, const char *where) {
+    *records = (struct records){
+        .sources = need(MOST_FILES, sizeof *records->sources), .documents = json_array(), .index = json_object()};
+    if (records->documents == NULL || records->index == NULL)
+        cannot("%s: out of memory", where);
+    add_run(records, where);
+    find_references(records);
 }
 
 const struct source *records_source(const struct records *records, const char *name) {

@@ -12,7 +12,10 @@
 struct source {
     const char *name;                   /* "scaling": what was measured */
     const char *machine, *cpu, *commit; /* from the machine's description */
+    const char *only;                   /* the names that it was told to measure; NULL: all */
+    double seconds, workers;            /* what it was given of them; 0: it does not say */
     bool quick, interrupted;
+    bool noisy; /* by the noise probe: the cores were not all its own */
     size_t rows;
 };
 
@@ -25,6 +28,12 @@ struct row {
     double units;         /* how much work it is; 0: the file does not say, since it is always the same */
     struct spread ns;     /* as the file has it, over all samples that were taken */
     struct spread ratios; /* ours: to the floor in the same rounds; no samples where there is none, and for others */
+    double ns_greatest, ratio_greatest; /* of the samples that the file has kept */
+    /*
+     * What it is compared with in the same run: in scaling serial, with the same work; in sizes none, with the same n
+     * and workers; such a row has itself. NULL in other files, and where it is not there.
+     */
+    const struct row *reference;
 };
 
 struct records {

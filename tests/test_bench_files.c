@@ -83,9 +83,10 @@ static const struct column COMPARISON[] = {
 };
 
 static const struct column DOCUMENT[] = {
-    {NULL, "format", TEXT, false},     {NULL, "name", TEXT, false},      {NULL, "seed", COUNT, false},
-    {NULL, "quick", YES_NO, false},    {NULL, "seconds", NUMBER, false}, {NULL, "interrupted", YES_NO, false},
-    {NULL, "machine", MACHINE, false}, {NULL, "rows", LIST, false},
+    {NULL, "format", TEXT, false},  {NULL, "name", TEXT, false},          {NULL, "seed", COUNT, false},
+    {NULL, "quick", YES_NO, false}, {NULL, "seconds", NUMBER, false},     {NULL, "workers", COUNT, false},
+    {NULL, "only", TEXT, true},     {NULL, "interrupted", YES_NO, false}, {NULL, "machine", MACHINE, false},
+    {NULL, "rows", LIST, false},
 };
 
 /* A row that could not be measured. */

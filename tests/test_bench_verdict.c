@@ -6,18 +6,25 @@
 
 #define COUNT_OF(list) (sizeof(list) / sizeof *(list))
 
-/* So many samples around a median, whose interval is so wide, as a part of it. */
+/* So many samples around a median, whose interval is so wide, as a part of it; they reach half as far again. */
 static struct spread around(double median, double width, size_t count) {
-    return (struct spread){
-        .count = count, .median = median, .low = median * (1 - width / 2), .high = median * (1 + width / 2)};
+    return (struct spread){.count = count,
+                           .median = median,
+                           .low = median * (1 - width / 2),
+                           .high = median * (1 + width / 2),
+                           .least = median * (1 - width * 0.75)};
 }
 
 static struct row row_of(double median, double width, size_t count) {
-    return (struct row){.key = "made/ours", .role = "ours", .ns = around(median, width, count)};
+    return (struct row){.key = "made/ours",
+                        .role = "ours",
+                        .ns = around(median, width, count),
+                        .ns_greatest = median * (1 + width * 0.75)};
 }
 
 static struct row with_ratio(struct row row, double ratio, double width, size_t count) {
     row.ratios = around(ratio, width, count);
+    row.ratio_greatest = ratio * (1 + width * 0.75);
     return row;
 }
 
@@ -49,12 +56,116 @@ START_TEST(row_is_slower_beyond_5_percent_and_beyond_the_noise) {
 END_TEST
 
 START_TEST(fewer_than_6_samples_are_not_judged) {
-    struct row six = row_of(100, 0.02, 6), five = row_of(100, 0.02, 5), slow = row_of(200, 0.02, 5);
+    struct row six = row_of(100, 0.02, 6), five = row_of(100, 0.02, 5), slow = row_of(199, 0.02, 5);
     expect(&six, &six, true, SAME);
     expect(&six, &five, true, NOT_JUDGED);
     expect(&five, &six, true, NOT_JUDGED);
     expect(&six, &slow, true, NOT_JUDGED);
     expect(&slow, &six, true, NOT_JUDGED);
+}
+END_TEST
+
+/* With nothing beside it that would show whether it was the machine. */
+START_TEST(time_alone_decides_nothing_on_a_noisy_machine) {
+    const struct source quiet = {.name = "tutorial"}, noisy = {.name = "tutorial", .noisy = true};
+    struct row old = row_of(100, 0.02, 20), slow = row_of(300, 0.02, 20);
+    old.source = slow.source = &quiet;
+    expect(&old, &slow, true, SLOWER);
+    slow.source = &noisy;
+    expect(&old, &slow, true, NOT_JUDGED);
+    struct row slow_code = with_ratio(slow, 6, 0.02, 20);
+    old = with_ratio(old, 2, 0.02, 20);
+    expect(&old, &slow_code, true, SLOWER);
+}
+END_TEST
+
+START_TEST(few_samples_are_judged_when_they_are_far_apart) {
+    struct row many = row_of(100, 0.02, 20), one = row_of(1000, 0.02, SAMPLES_LEAST - 1);
+    for (size_t count = SAMPLES_LEAST; count <= 5; count++) {
+        struct row base = row_of(100, 0.02, count), slow = row_of(210, 0.02, count), wide = row_of(210, 0.8, count);
+        expect(&base, &slow, true, SLOWER);
+        expect(&slow, &base, true, FASTER);
+        expect(&many, &slow, true, SLOWER);
+        expect(&slow, &many, true, FASTER);
+        expect(&base, &wide, true, NOT_JUDGED); /* the least of the new ones lies below the greatest of the old ones */
+    }
+    expect(&many, &one, true, NOT_JUDGED);
+    expect(&one, &many, true, NOT_JUDGED);
+}
+END_TEST
+
+START_TEST(few_ratios_must_be_far_apart_too) {
+    struct row base = row_of(100, 0.02, 20), slow = row_of(10000, 0.02, 20), few = row_of(10000, 0.02, 3);
+    struct row old = with_ratio(base, 2, 0.02, 20), far = with_ratio(slow, 200, 0.02, 5);
+    struct row near = with_ratio(slow, 3.9, 0.02, 5), wide = with_ratio(slow, 5, 0.9, 5);
+    struct row machine = with_ratio(slow, 2, 0.02, 5), both = with_ratio(few, 200, 0.02, 3);
+    struct row one = with_ratio(slow, 200, 0.02, 1), less = with_ratio(slow, 0.9, 0.02, 5);
+    expect(&old, &far, true, SLOWER);
+    expect(&far, &old, true, FASTER);
+    expect(&old, &both, true, SLOWER);
+    expect(&old, &near, true, NOT_JUDGED);
+    expect(&old, &wide, true, NOT_JUDGED);
+    expect(&old, &machine, true, NOT_JUDGED);
+    expect(&old, &one, true, NOT_JUDGED);
+    expect(&old, &less, true, THE_MACHINE); /* the floor got slower by far more */
+}
+END_TEST
+
+/* A row beside a reference of the same run. */
+static struct row beside(struct row row, const struct row *reference) {
+    row.reference = reference;
+    return row;
+}
+
+START_TEST(row_is_judged_beside_its_reference) {
+    struct row serial = row_of(1000, 0.01, 20), slow_serial = row_of(2000, 0.01, 20), noisy = row_of(2000, 0.9, 20);
+    struct row gone = {.missing = "gone"}, plain = row_of(500, 0.01, 20), twice = row_of(1000, 0.01, 20);
+    struct row wide = row_of(1000, 0.1, 20), eight = row_of(540, 0.01, 20);
+    struct row rough = beside(plain, &wide), unclear = beside(eight, &wide);
+    struct row tenth = row_of(550, 0.01, 20), third = row_of(650, 0.01, 20);
+    struct row old = beside(plain, &serial), machine = beside(twice, &slow_serial), code = beside(twice, &serial);
+    struct row unsure = beside(twice, &noisy), without = beside(tenth, &gone), more = beside(third, &gone);
+    expect(&old, &machine, true, THE_MACHINE);
+    expect(&machine, &old, true, THE_MACHINE);
+    expect(&old, &code, true, SLOWER);
+    expect(&code, &old, true, FASTER);
+    expect(&old, &unsure, true, NOT_JUDGED);
+    expect(&rough, &unclear, true, NOT_JUDGED); /* what is not known of the reference is not known of the ratio */
+    expect(&old, &without, true, NOT_JUDGED);   /* no reference in one of them: the time alone, from 20% on */
+    expect(&old, &more, true, SLOWER);
+    expect(&old, &code, false, NOT_JUDGED); /* another machine has other cores */
+    ck_assert_double_eq_tol(judge(&old, &code, true).ratio_change, 1, 1e-9);
+    ck_assert_double_eq_tol(judge(&old, &machine, true).ratio_change, 0, 1e-9);
+}
+END_TEST
+
+START_TEST(reference_is_judged_by_its_time_from_20_percent_on) {
+    static const struct {
+        double new;
+        enum verdict verdict;
+    } CASES[] = {{104, SAME}, {119, NOT_JUDGED}, {121, SLOWER}, {96, SAME}, {85, NOT_JUDGED}, {82, FASTER}};
+    for (size_t i = 0; i < COUNT_OF(CASES); i++) {
+        struct row old = row_of(100, 0.01, 20), new = row_of(CASES[i].new, 0.01, 20);
+        old.reference = &old;
+        new.reference = &new;
+        expect(&old, &new, true, CASES[i].verdict);
+    }
+}
+END_TEST
+
+START_TEST(sizes_below_100_ns_are_the_harness) {
+    static const struct source sizes = {.name = "sizes"}, scaling = {.name = "scaling"};
+    struct row old = row_of(20, 0.01, 20), new = row_of(37, 0.01, 20), far = row_of(300, 0.01, 20);
+    struct row base = row_of(500, 0.01, 20), slow = row_of(925, 0.01, 20);
+    old.source = new.source = far.source = &sizes;
+    expect(&old, &new, true, NOT_JUDGED);
+    expect(&old, &far, true, SLOWER);
+    base = beside(base, &old);
+    slow = beside(slow, &new); /* and nothing to be measured against */
+    expect(&base, &slow, true, SLOWER);
+    old.source = new.source = &scaling;
+    expect(&old, &new, true, SLOWER);
+    expect(&base, &slow, true, THE_MACHINE);
 }
 END_TEST
 
@@ -64,8 +175,8 @@ START_TEST(slower_machine_is_not_slower_code) {
     struct row code = with_ratio(slow, 4, 0.02, 20), few = with_ratio(slow, 4, 0.02, 5);
     struct row noisy = with_ratio(slow, 2.02, 0.3, 20), unsure = with_ratio(slow, 2.12, 0.09, 20);
     struct row wide = with_ratio(base, 2, 0.09, 20), same = with_ratio(base, 4, 0.02, 20);
-    expect(&old, &machine, true, FLOOR_TOO);
-    expect(&machine, &old, true, FLOOR_TOO);
+    expect(&old, &machine, true, THE_MACHINE);
+    expect(&machine, &old, true, THE_MACHINE);
     expect(&old, &code, true, SLOWER);
     expect(&code, &old, true, FASTER);
     expect(&old, &few, true, NOT_JUDGED);
@@ -124,5 +235,8 @@ START_TEST(difference_is_the_same_from_either_side) {
 END_TEST
 
 SUITE("bench_verdict", row_is_slower_beyond_5_percent_and_beyond_the_noise, fewer_than_6_samples_are_not_judged,
+      few_samples_are_judged_when_they_are_far_apart, time_alone_decides_nothing_on_a_noisy_machine,
+      few_ratios_must_be_far_apart_too, row_is_judged_beside_its_reference,
+      reference_is_judged_by_its_time_from_20_percent_on, sizes_below_100_ns_are_the_harness,
       slower_machine_is_not_slower_code, other_machines_have_only_ratios_in_common,
       rows_of_one_run_and_other_work_are_not_judged, difference_is_the_same_from_either_side)
