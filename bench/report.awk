@@ -5,7 +5,10 @@
 function fields_of(line, field,    count, place, letter, quoted, text) {
     for (place = 1; place <= length(line); place++) {
         letter = substr(line, place, 1)
-        if (letter == "\"")
+        if (quoted && substr(line, place, 2) == "\"\"") {
+            text = text letter # a quote within quotes is doubled
+            place++
+        } else if (letter == "\"")
             quoted = !quoted
         else if (letter == "," && !quoted) {
             field[++count] = text
@@ -69,7 +72,10 @@ function measured(suffix, scale, from, to,    median, unit, span) {
     median = scale * value("median_" suffix)
     unit = unit_of(median) / scale
     span = rounded(value(from suffix) / unit) " to " rounded(value(to suffix) / unit)
-    return duration(median) small(value("samples") == 1 ? "one run" : span)
+    # Of fewer than 6 there is no 95% interval: what stands in its columns are the least and the greatest.
+    if (value("samples") > 0 && value("samples") < 6)
+        span = value("samples") == 1 ? "one run" : value("samples") " runs: " span
+    return duration(median) small(span)
 }
 
 function times(ratio) {

@@ -72,7 +72,7 @@ do for [i = 1:count] {
 
 set nokey
 set logscale x
-set xrange [10 ** floor(log10(least)) : 10 ** ceil(log10(most))]
+set xrange [10 ** floor(log10(least)) : 10 ** (floor(log10(most)) + 1)]
 set yrange [0 : all_trips]
 set xtics ("10 ns" 0.01, "100 ns" 0.1, "1 µs" 1, "10 µs" 10, "100 µs" 100, "1 ms" 1e3, "10 ms" 1e4, "100 ms" 1e5, \
            "1 s" 1e6, "10 s" 1e7)

@@ -49,10 +49,17 @@ if (decades > 3) {
 if (is_there(file("lock_neighbours", "threads")) && is_there(file("lock_private", "threads"))) {
     digits(ratio) = sprintf(ratio < 9.95 ? "%.1f" : "%.0f", ratio)
     chosen = int(cores > 0 && cores < most ? cores : most)
-    cost(way) = real("0".system(sprintf("awk '$1 == %d { print $5 }' '%s'", chosen, file(way, "threads"))))
+    field(way, number) = real(system(sprintf("awk '$1 == %d { found = $%d } END { print found + 0 }' '%s'", chosen, \
+        number, file(way, "threads"))))
+    cost(way) = field(way, 5)
+    # Said only where the intervals, of 6 samples or more, lie apart.
+    above(one, other) = field(one, 6) > field(other, 7)
+    sure = field("lock_neighbours", 8) >= 6 && field("lock_private", 8) >= 6 && \
+        (above("lock_neighbours", "lock_private") || above("lock_private", "lock_neighbours"))
     if (chosen > 1 && cost("lock_neighbours") > 0 && cost("lock_private") > 0) {
-        set label 1 sprintf("%d threads: neighbours in one cache line take %s × the time of counters apart", \
-            chosen, digits(cost("lock_neighbours") / cost("lock_private"))) \
+        set label 1 sure ? sprintf("%d threads: neighbours in one cache line take %s × the time of counters apart", \
+            chosen, digits(cost("lock_neighbours") / cost("lock_private"))) : \
+            sprintf("%d threads: no clear difference between neighbours in one cache line and counters apart", chosen) \
             at graph 0.02, graph 0.06 left front textcolor rgb blue
     }
 }

@@ -26,6 +26,8 @@ ideal(n, waiting) = waiting || cores == 0 || n < cores ? n : cores
 amdahl(n) = 1 / (s + (1 - s) / n)
 usl(n) = n / (1 + a * (n - 1) + b * n * (n - 1))
 
+# Longer than the dashes of any mode, which on paper are black as well.
+set dashtype 9 (20, 8)
 set multiplot
 set label 1 "What do more workers bring?" at screen 0.525, screen 0.955 center font title_font
 set label 3 "times as fast as serial: median, 95% interval" at screen 0.018, screen (top + bottom) / 2 \
@@ -81,7 +83,7 @@ do for [i = 1:panels] {
              linewidth 2 dashtype mode_dash(mode) pointtype mode_shape(mode) pointsize 1.1 * points \
              linecolor rgb mode_colour(mode), \
          [n = 1:last] '+' using (n):(amdahl_there ? amdahl(n) : NaN) title amdahl_says \
-             with lines linewidth 2 dashtype 2 linecolor rgb black, \
+             with lines linewidth 2 dashtype 9 linecolor rgb black, \
          [n = 1:last] '+' using (n):(usl_there ? usl(n) : NaN) title usl_says \
              with lines linewidth 2 dashtype 3 linecolor rgb black
 }
@@ -100,6 +102,6 @@ plot [0:1] [0:1] NaN notitle, \
      keyentry title "ideal" with lines linewidth 2 linecolor rgb grey, \
      keyentry title (cores == 0 ? "" : cores == 1 ? "1 core" : sprintf("%d cores", cores)) \
          with lines linewidth 2 dashtype 3 linecolor rgb grey, \
-     keyentry title "Amdahl: threads" with lines linewidth 2 dashtype 2 linecolor rgb black, \
+     keyentry title "Amdahl: threads" with lines linewidth 2 dashtype 9 linecolor rgb black, \
      keyentry title "USL: threads" with lines linewidth 2 dashtype 3 linecolor rgb black
 unset multiplot

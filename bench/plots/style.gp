@@ -88,4 +88,4 @@ set bmargin at screen one_column && paper ? 0.21 : 0.175
 set title offset 0, title_lift
 set xlabel offset 0, xlabel_lift
 set label 1000 caption at screen 0.99, screen 0.022 right noenhanced textcolor rgb paper ? black : 0x555555 \
-    font paper ? tiny_font : font(16 * unit)
+    font paper ? tiny_font : strlen(caption) > 96 ? small_font : font(16 * unit)
