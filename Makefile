@@ -136,14 +136,14 @@ $(BUILD)/flags: FORCE
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(quiet)$(CC) $(COMPILE) $(PART) -MMD -MP -c -o $@ $<
+	$(quiet)$(CC) $(COMPILE) $(EXTRA) -MMD -MP -c -o $@ $<
 
 # The library's objects serve both libraries; what no header declares AT_API stays inside. Without a PLT its calls of libc are
 # bound when a program starts; bound at the first call, each would be looked up again in every child.
-$(LIBRARY_SOURCES:%.c=$(BUILD)/%.o): PART := -fPIC -fvisibility=hidden -fno-plt
-$(TEST_SOURCES:%.c=$(BUILD)/%.o): PART := $(CHECK_CFLAGS)
-$(BENCH_SOURCES:%.c=$(BUILD)/%.o): PART := -Ibench $(JSON_CFLAGS)
-$(BENCH_TESTS:%=%.o): PART := $(CHECK_CFLAGS) -Ibench $(JSON_CFLAGS)
+$(LIBRARY_SOURCES:%.c=$(BUILD)/%.o): EXTRA := -fPIC -fvisibility=hidden -fno-plt
+$(TEST_SOURCES:%.c=$(BUILD)/%.o): EXTRA := $(CHECK_CFLAGS)
+$(BENCH_SOURCES:%.c=$(BUILD)/%.o): EXTRA := -Ibench $(JSON_CFLAGS)
+$(BENCH_TESTS:%=%.o): EXTRA := $(CHECK_CFLAGS) -Ibench $(JSON_CFLAGS)
 
 # One object in which those names are local, so that they cannot clash with a program's own in the static library either.
 $(LIBRARY): $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o)
@@ -172,7 +172,7 @@ $(HOOKED_LIBRARY): $(LIBRARY_SOURCES:%.c=$(BUILD)/hooked/%.o)
 $(HOOKED_PROGRAMS): %: %.o $(HOOKED_LIBRARY)
 	$(call say,LD,$@)
 	$(quiet)$(CC) $(LINK) $(WRAPPED) -o $@ $(filter %.o,$^) $(HOOKED_LIBRARY) $(LIBS)
-$(HOOKED_PROGRAMS:%=%.o) $(SCHEDULER): PART := $(CHECK_CFLAGS) -DAT_HOOKS
+$(HOOKED_PROGRAMS:%=%.o) $(SCHEDULER): EXTRA := $(CHECK_CFLAGS) -DAT_HOOKS
 # Here time, sleeps and processes are what tests/scheduler.h makes of them.
 $(SCHEDULED): $(SCHEDULER)
 $(SCHEDULED): WRAPPED := $(SCHEDULED_CALLS:%=-Wl,--wrap=%)
@@ -256,10 +256,14 @@ export ARGS
 .PHONY: demo
 demo: $(LAB_PROGRAMS) $(BENCH_PROGRAMS) $(BENCH_PEERS)
 	@labs/run demo $(LAB_PROGRAMS)
+ifeq ($(JSON_LIBS),)
+	@echo; echo 'off: the benchmarks, for want of libjansson-dev and pkg-config (./setup bench installs them)'
+else
 	@BUILD=$(BUILD) QUICK=1 bench/run
 	@echo; echo 'The charts of this machine, and all of them with their tables on one page:'
 	@bench/plot | sed '/\.png$$/d; s|^results/|  $(CURDIR)/&|'
 	@bench/report | sed 's|^results/|  $(CURDIR)/&|'
+endif
 
 ##
 ## Test
@@ -280,9 +284,10 @@ endif
 ##
 ## Measure
 ##   make bench                  measures this machine, into results/; QUICK=1: in less than a minute; SECONDS=600: for so long;
-##                               WORKERS=N: up to so many; PART=0.75: the part of the mixed work that can be shared out
+##                               WORKERS=N: up to so many; PART=0.75: the part of the mixed work that can be shared out;
+##                               SEED=N: the orders of an earlier run; RESULTS=/tmp/before: into another folder
 ##   make bench-compare          OLD=... NEW=...: what got slower beyond the noise from one run to another; ALL=1: every row
-##   make plots                  draws every chart whose data is there; PAPER=1: for print
+##   make plots                  draws the newest data of each kind; PAPER=1: for print
 ##   make report                 all charts, all tables and the machine on one page of HTML, to be handed out
 .PHONY: bench bench-compare plots report
 bench: $(BENCH_PROGRAMS) $(BENCH_PEERS)

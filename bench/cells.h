@@ -1,4 +1,4 @@
-/* cells.h: many things to measure in one run: all of them in turn, until each is known well enough or the time is up. */
+/* cells.h: many things to measure in one run, all in turn, until each is known well enough or the time is up. */
 #ifndef BENCH_CELLS_H
 #define BENCH_CELLS_H
 
@@ -24,11 +24,11 @@ typedef double measure_cell(struct cell *cell, void *context, bool keep);
 
 /*
  * Warms each cell up by one sample that is not kept, and then measures in passes: each pass takes one sample of every
- * cell that is not settled, in an order shuffled anew, so that a slow moment of the machine falls on all alike. After the
- * first passes a cell that has taken more than its part of the time sits out until the others have had theirs. One whose
- * sample takes a 40th of all the time does so from the first pass on, and the sample that warmed it up is kept: cold
- * caches are nothing beside its length. Ends when all are settled, after so many seconds, or at Ctrl-C. `title` is for
- * the progress line.
+ * cell that is not settled, in an order shuffled anew, so that a slow moment of the machine falls on all alike. After
+ * the first passes a cell that has taken more than its part of the time sits out until the others have had theirs. One
+ * whose sample takes a 40th of all the time does so from the first pass on, and the sample that warmed it up is kept:
+ * cold caches are nothing beside its length. Ends when all are settled, after so many seconds, or at Ctrl-C. `title` is
+ * for the progress line.
  */
 void cells_measure(struct cell *cells, size_t count, measure_cell *measure, void *context, struct dice *dice,
                    double seconds, const char *title);

@@ -61,7 +61,8 @@ void describe(size_t workers) {
     }
     double speedup = speedup_of(threads, 0.025), bursts = speedup_of(threads, 0.002);
     printf("probe_workers: %zu\nprobe_speedup: %.2f\nprobe_speedup_in_bursts: %.2f\n", threads, speedup, bursts);
-    printf("noise_verdict: this machine cannot show a speedup of more than %.*f with %zu workers just now%s\n",
+    printf("noise_verdict: this machine cannot show a speedup of more than %.*f in computing with %zu workers just "
+           "now%s\n",
            speedup < 9.95 ? 2 : 1, speedup, threads,
            speedup > 0.9 * (double)threads ? ": all of its cores are its own"
                                            : ": something else wants these cores, here or on the host");

@@ -1,10 +1,10 @@
 /*
- * host.h: a process of its own for each mode, which does runs on request, so that no mode lives among another's threads,
- * memory or children.
+ * host.h: a process of its own for each mode, which does runs on request, so that no mode lives among another's
+ * threads, memory or children.
  *
- * The protocol is a peer's (peer.h), with another request: "WORKLOAD WORKERS COUNT\n", for example "cpu 2 5". The answer
- * has seven numbers for each of the COUNT runs: the ns it took, and the numbers of struct usage. A program that others
- * wrote may answer 0 for those. By hand: echo cpu 2 5 | build/bench/peers/openmp_mode
+ * The protocol is a peer's (peer.h), with another request: "WORKLOAD WORKERS COUNT\n", for example "cpu 2 5". The
+ * answer has seven numbers for each of the COUNT runs: the ns it took, and the numbers of struct usage. A program that
+ * others wrote may answer 0 for those. By hand: echo cpu 2 5 | build/bench/peers/openmp_mode
  */
 #ifndef BENCH_HOST_H
 #define BENCH_HOST_H
@@ -23,7 +23,9 @@ struct run {
     struct usage usage;
 };
 
-/* Forks this process, whose workloads are prepared, into a host. False, with a line that says why, when it cannot be. */
+/*
+ * Forks this process, whose workloads are prepared, into a host. False, with a line that says why, when it cannot be.
+ */
 bool host_fork(struct peer *host, const struct mode *mode, struct workload_list workloads);
 
 /*
@@ -39,8 +41,8 @@ size_t host_ask(struct peer *host, const char *workload, size_t workers, struct 
 void host_serve(const struct mode *mode, struct workload_list workloads, bool prepared, FILE *requests, FILE *answers);
 
 /*
- * main of a program that is a host for one mode, a peer's; argv[1], if any, is the part for mixed_choose, 0 for its own;
- * argv[2], if any, is the number of bytes for memory_choose.
+ * main of a program that is a host for one mode, a peer's; argv[1], if any, is the part for mixed_choose, 0 for its
+ * own; argv[2], if any, is the number of bytes for memory_choose.
  */
 int host_main(const struct mode *mode, int argc, char *argv[]);
 

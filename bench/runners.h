@@ -1,4 +1,4 @@
-/* runners.h: who does the work of a workload: our modes, each in a host of its own, and what others offer for the same. */
+/* runners.h: who does a workload: our modes, each in a host of its own, and what others offer for the same. */
 #ifndef BENCH_RUNNERS_H
 #define BENCH_RUNNERS_H
 

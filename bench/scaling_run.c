@@ -16,12 +16,19 @@ static bool chosen(const struct workload *workload, const struct options *option
     return options->only == NULL || strncmp(workload->name, options->only, strlen(options->only)) == 0;
 }
 
+/* More workers than tasks would have nothing to do. */
+static size_t at_most_tasks(const struct workload *workload, size_t workers) {
+    return workload->tasks > 0 && workload->tasks < workers ? workload->tasks : workers;
+}
+
 /* The numbers of workers: 1, 2, 3, 4, then doubling, and the most at the end. */
 static size_t worker_counts(const struct workload *workload, const struct options *options,
                             size_t counts[COUNTS_MOST]) {
     size_t most = options->workers, found = 0;
-    if (!options->workers_given)
-        most = workload->waits && most < WAITING_MOST ? WAITING_MOST : most < LEAST_MOST ? LEAST_MOST : most;
+    size_t least = workload->waits ? WAITING_MOST : options->quick ? 1 : LEAST_MOST;
+    if (!options->workers_given && most < least)
+        most = least;
+    most = at_most_tasks(workload, most);
     bool doubling = options->quick || workload->waits;
     for (size_t workers = 1; workers < most && found < COUNTS_MOST - 1;
          workers += workers < 4 && !doubling ? 1 : workers)
@@ -31,10 +38,12 @@ static size_t worker_counts(const struct workload *workload, const struct option
 }
 
 /* A peer is there to be compared with: with one worker, and with as many as there are cores; quick: only these. */
-static bool wanted(const struct runner *runner, size_t workers, const struct options *options) {
+static bool wanted(const struct runner *runner, const struct workload *workload, size_t workers,
+                   const struct options *options) {
     if (runner->mode != NULL && runner->mode->alone)
         return workers == 1;
-    return strcmp(runner->role, "ours") == 0 || workers == options->workers || (workers == 1 && !options->quick);
+    return strcmp(runner->role, "ours") == 0 || workers == at_most_tasks(workload, options->workers) ||
+           (workers == 1 && !options->quick);
 }
 
 static void add_cell(struct plan *plan, struct workload *workload, struct runner *runner, size_t workers) {
@@ -56,7 +65,8 @@ static void make_plan(struct plan *plan, struct workload_list workloads, struct 
         for (size_t who = 0; who < runners->count; who++) {
             struct runner *runner = &runners->list[who];
             for (size_t count = 0; count < found && runner->missing[0] == '\0'; count++)
-                if (runner_does(runner, workloads.workloads[i]) && wanted(runner, counts[count], options))
+                if (runner_does(runner, workloads.workloads[i]) &&
+                    wanted(runner, workloads.workloads[i], counts[count], options))
                     add_cell(plan, workloads.workloads[i], runner, counts[count]);
         }
     }

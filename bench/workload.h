@@ -25,7 +25,9 @@ struct workload {
     bool waits;          /* it waits more than it computes: more workers than cores pay */
     const char *missing; /* why it cannot be measured, NULL when it can */
 
-    /* Before all else, in the process that all others are forks of: memory. False, and `missing` says why. NULL: none. */
+    /*
+     * Before all else, in the process that all others are forks of: memory. False, and `missing` says why. NULL: none.
+     */
     bool (*prepare)(struct workload *workload);
     /* Before each run, not timed: removes the last run's result. */
     void (*reset)(const struct workload *workload);

@@ -1,4 +1,4 @@
-/* pool.c: a pool's workers, processes that are started once; each takes some of the tasks, and the next when it has done them. */
+/* pool.c: a pool's workers: processes that are started once; each takes some of the tasks, and then the next. */
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>

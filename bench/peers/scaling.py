@@ -16,7 +16,7 @@ import time
 from peer import refuse
 
 ADDITIONS = 20000000    # these four: as in bench/workloads
-CPU_TASKS = 40
+CPU_TASKS = 480
 WAIT_NS = 1000000
 RAISES = 16384
 MOST_WORKERS = 1024     # these two: in one request

@@ -1,6 +1,6 @@
 /*
- * cpu.c: the tutorial's work, sums of the numbers below n; all of it in tasks, or, mixed, only a part of it: the rest is
- * done by one worker alone before the others begin (Amdahl, 1967).
+ * cpu.c: the tutorial's work, sums of the numbers below n; all of it in tasks, or, mixed, only a part of it: the rest
+ * is done by one worker alone before the others begin (Amdahl, 1967).
  */
 #include <inttypes.h>
 #include <math.h>
@@ -11,7 +11,8 @@
 #include "work.h"
 #include "workloads.h"
 
-enum { TASKS = 40, ADDITIONS = 20000000 };
+/* So many tasks that most numbers of workers get nearly equal shares. */
+enum { TASKS = 480, ADDITIONS = 20000000 };
 
 /* One for each task, and one for the part that is done alone; all of these workloads use the same. */
 static uint64_t *results;

@@ -1,4 +1,4 @@
-/* io.c: waiting, as for a disk or a network; the tutorial's painters sleep. It needs no core, so more workers than cores pay. */
+/* io.c: waiting, as the tutorial's painters do. It needs no core, so more workers than cores pay. */
 #include <inttypes.h>
 #include <string.h>
 

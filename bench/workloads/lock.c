@@ -1,6 +1,6 @@
 /*
- * lock.c: a counter that all workers raise: under a lock; by an atomic instruction; each its own, added up at the end; and
- * each its own again, but all within one cache line, which then goes to and fro between the cores (false sharing).
+ * lock.c: a counter that all workers raise: under a lock; by an atomic instruction; each its own, added up at the end;
+ * and each its own again, but all within one cache line, which then goes to and fro between the cores (false sharing).
  */
 #include <inttypes.h>
 #include <stdatomic.h>

@@ -1,6 +1,6 @@
 /*
- * memory.c: streaming: one array, many times larger than the cache, is read, scaled, and written to another (the Scale of
- * McCalpin's STREAM). What bounds it is how fast memory is, and no number of workers makes that faster.
+ * memory.c: streaming: one array, many times larger than the cache, is read, scaled, and written to another (the Scale
+ * of McCalpin's STREAM). What bounds it is how fast memory is, and no number of workers makes that faster.
  */
 #include <string.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 #include "subjects.h"
 #include "workloads.h"
 
-enum { TASKS = 64, MIB = 1 << 20 };
+enum { TASKS = 480, MIB = 1 << 20 };
 
 /* The factor is another one in each run, so that no run's result can be taken for the next one's. */
 static struct {
@@ -19,8 +19,10 @@ static struct {
 static double chosen_bytes; /* 0: as many as there is room for */
 static size_t count;        /* numbers in each of the two arrays, the second right behind the first */
 
-/* In bytes, 0 when it is not known. The kernel's word first: the C library's, from the processor, is ten times too large on
- * some virtual machines. */
+/*
+ * In bytes, 0 when it is not known. The kernel's word first: the C library's, from the processor, is ten times too large
+ * on some virtual machines.
+ */
 static double last_cache(void) {
     long kib = 0;
     FILE *file = fopen("/sys/devices/system/cpu/cpu0/cache/index3/size", "r");

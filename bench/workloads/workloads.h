@@ -10,11 +10,15 @@ enum { MIXED = 2 };
 extern struct workload empty_workload, cpu_workload, memory_workload, io_workload, commands_workload, model_workload;
 extern struct workload lock_workloads[LOCKS], mixed_workloads[MIXED];
 
-/* Chooses the part of the mixed work that can be shared out, above 0 and below 1; the second mixed workload is then left
- * out. Before prepare. */
+/*
+ * Chooses the part of the mixed work that can be shared out, above 0 and below 1; the second mixed workload is then left
+ * out. Before prepare.
+ */
 void mixed_choose(double part);
 
-/* Chooses how many bytes the memory workload reads and writes, so that all do as much as the first one. Before prepare. */
+/*
+ * Chooses how many bytes the memory workload reads and writes, so that all do as much as the first one. Before prepare.
+ */
 void memory_choose(double bytes);
 
 #endif
