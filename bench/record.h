@@ -12,7 +12,7 @@
 /*
  * The document (tests/test_bench_files.c has its schema):
  *     {"format": "atelier bench 1", "name": "scaling", "seed": 1, "quick": false, "seconds": 40, "workers": 2,
- *      "interrupted": false,  *      "machine": {...} or null, "rows": [...]}
+ *      "interrupted": false, "machine": {...} or null, "rows": [...]}
  * and a row, all of whose times are in ns:
  *     {"key": "cpu/threads/2", "role": "ours", "samples_taken": 30, "median": 1.0, "low": 0.9, "high": 1.1, "q1": 0.95,
  *      "q3": 1.05, "p99": 1.2, "least": 0.9, "settled": true, "samples": [...]}

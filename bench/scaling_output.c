@@ -54,8 +54,8 @@ static double speedup_of(const struct plan *plan, size_t cell) {
 }
 
 /*
- * The part of the work that behaves as if only one worker could do it, as the measured speedup tells it (Karp and Flatt,
- * 1990): (1/speedup - 1/workers) / (1 - 1/workers). Below 0 for more than a speedup of `workers`.
+ * The part of the work that behaves as if only one worker could do it, as the measured speedup tells it (Karp and
+ * Flatt, 1990): (1/speedup - 1/workers) / (1 - 1/workers). Below 0 for more than a speedup of `workers`.
  */
 static double serial_fraction(double speedup, size_t workers) {
     double part = 1 / (double)workers;

@@ -1,4 +1,4 @@
-/* commands.c: other programs, run to their end: echo, once for each task. What they write is one file, and is checked. */
+/* commands.c: other programs, run to their end: echo, once for each task. What they write is checked. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>

@@ -20,8 +20,8 @@ static double chosen_bytes; /* 0: as many as there is room for */
 static size_t count;        /* numbers in each of the two arrays, the second right behind the first */
 
 /*
- * In bytes, 0 when it is not known. The kernel's word first: the C library's, from the processor, is ten times too large
- * on some virtual machines.
+ * In bytes, 0 when it is not known. The kernel's word first: the C library's, from the processor, is ten times too
+ * large on some virtual machines.
  */
 static double last_cache(void) {
     long kib = 0;

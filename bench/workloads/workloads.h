@@ -11,8 +11,8 @@ extern struct workload empty_workload, cpu_workload, memory_workload, io_workloa
 extern struct workload lock_workloads[LOCKS], mixed_workloads[MIXED];
 
 /*
- * Chooses the part of the mixed work that can be shared out, above 0 and below 1; the second mixed workload is then left
- * out. Before prepare.
+ * Chooses the part of the mixed work that can be shared out, above 0 and below 1; the second mixed workload is then
+ * left out. Before prepare.
  */
 void mixed_choose(double part);
 
