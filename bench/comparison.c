@@ -128,7 +128,7 @@ void comparison_run(struct comparison *comparison, const struct setting *setting
         comparison->after();
     comparison->measured = comparison->ns[OURS].count > 0;
     if (!comparison->measured && !interrupted())
-        fail("bench: %s: ours could not be measured", comparison->title);
+        note_failure("bench: %s: ours could not be measured", comparison->title);
 }
 
 void comparison_free(struct comparison *comparison) {

@@ -75,7 +75,7 @@ void note(const char *format, ...) {
     va_end(arguments);
 }
 
-void fail(const char *format, ...) {
+void note_failure(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     progress_clear();

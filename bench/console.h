@@ -13,7 +13,7 @@ void catch_interrupts(void);
 bool interrupted(void);
 
 /* Something of ours could not be measured, or not to the end: a line on stderr, and the program ends with status 1. */
-void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void note_failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The status to end with: after Ctrl-C 128 + the signal, as shells have it; 1 when something has failed; 0. */
 int end_status(void);

@@ -59,10 +59,12 @@ static void wake(_Atomic uint32_t *word) {
     syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
 }
 
-__attribute__((noreturn)) static void live(struct crew *crew, size_t index, crew_member *member) {
+__attribute__((noreturn)) static void live(struct crew *crew, size_t index, crew_member *member, pid_t leader) {
     struct stage *stage = crew->stage;
     uint32_t round = 0;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != leader) /* who has died before that call */
+        _exit(0);
     signal(SIGINT, SIG_IGN); /* Ctrl-C is for the leader to handle */
     signal(SIGTERM, SIG_DFL);
     bind_to_core(index);
@@ -87,11 +89,12 @@ bool crew_start(struct crew *crew, const char *name, size_t count, crew_member *
         return false;
     }
     *crew = (struct crew){.name = name, .stage = stage, .count = count < CREW_MOST ? count : CREW_MOST};
+    pid_t leader = getpid();
     fflush(NULL);
     for (size_t i = 0; i < crew->count; i++) {
         crew->members[i] = fork();
         if (crew->members[i] == 0)
-            live(crew, i, member);
+            live(crew, i, member, leader);
         if (crew->members[i] < 0) {
             note("bench: %s: fork: %s", name, strerror(errno));
             crew_end(crew);

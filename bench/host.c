@@ -2,7 +2,6 @@
 #include "host.h"
 
 #include <errno.h>
-#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,25 +123,18 @@ size_t host_ask(struct peer *host, const char *workload, size_t workers, struct 
     snprintf(request, sizeof request, "%s %zu %zu", workload, workers, count);
     if (!peer_request(host, request, line, sizeof line))
         return 0;
-    char *rest = line;
+    double numbers[RUNS_MOST * NUMBERS];
+    if (!peer_numbers(host, line, numbers, count * NUMBERS))
+        return 0;
     for (size_t i = 0; i < count; i++) {
-        double numbers[NUMBERS];
-        for (size_t number = 0; number < NUMBERS; number++) {
-            char *end;
-            numbers[number] = strtod(rest, &end);
-            if (end == rest || !isfinite(numbers[number])) {
-                note("bench: %s: not an answer: \"%.60s\"; it is left out", host->name, line);
-                return i;
-            }
-            rest = end;
-        }
-        runs[i] = (struct run){.ns = numbers[0],
-                               .usage = {.cpu_ns = numbers[1],
-                                         .voluntary_switches = numbers[2],
-                                         .forced_switches = numbers[3],
-                                         .minor_faults = numbers[4],
-                                         .major_faults = numbers[5],
-                                         .peak_kib = numbers[6]}};
+        const double *of = numbers + i * NUMBERS;
+        runs[i] = (struct run){.ns = of[0],
+                               .usage = {.cpu_ns = of[1],
+                                         .voluntary_switches = of[2],
+                                         .forced_switches = of[3],
+                                         .minor_faults = of[4],
+                                         .major_faults = of[5],
+                                         .peak_kib = of[6]}};
     }
     return count;
 }

@@ -3,19 +3,25 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "console.h"
+#include "measure.h"
 
 enum {
-    ANSWER_MS = 20000,      /* a peer that is silent for this long is given up */
+    ANSWER_SECONDS = 20,    /* a peer that is silent for this long is given up */
+    END_MS = 1000,          /* one that has not ended by itself so long after it was told to is killed */
     ANSWER_SIZE = 16 * 1024 /* bytes: some hundreds of numbers */
 };
 
@@ -92,8 +98,16 @@ bool peer_fork_to(struct peer *peer, const char *name, peer_life *live, const vo
     if (!open_pipes(peer, theirs))
         return false;
     fflush(NULL);
+    pid_t leader = getpid();
     peer->pid = fork();
     if (peer->pid == 0) {
+        /*
+         * It ends with us, even when both of us are killed or it is stopped. So it does no harm either that it has the
+         * ends of other peers' pipes: those that were spawned see the end of their input when all forked ones are gone.
+         */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != leader)
+            _exit(0);
         close(peer->requests);
         close(peer->answers);
         setpgid(0, 0);
@@ -119,78 +133,135 @@ bool peer_fork_to(struct peer *peer, const char *name, peer_life *live, const vo
     return true;
 }
 
-/*
- * Reads a line, or as much of it as comes before the peer's end, Ctrl-C or ANSWER_MS of silence. True when it is
- * whole.
- */
-static bool read_answer(const struct peer *peer, char *line, size_t size) {
-    size_t length = 0;
-    while (length + 1 < size) {
-        struct pollfd pollfd = {.fd = peer->answers, .events = POLLIN};
-        int ready = poll(&pollfd, 1, ANSWER_MS);
-        if (ready <= 0) {
-            if (!interrupted())
-                note("bench: %s: no answer for %d s; it is left out", peer->name, ANSWER_MS / 1000);
-            break;
-        }
-        ssize_t got = read(peer->answers, line + length, size - 1 - length);
-        if (got <= 0) {
-            if (!interrupted())
-                note("bench: %s: ended without an answer; it is left out", peer->name);
-            break;
-        }
-        length += (size_t)got;
-        if (line[length - 1] == '\n') {
-            line[length - 1] = '\0';
-            return true;
-        }
-    }
-    line[length] = '\0';
+/* Says why a peer cannot go on, and sees to it that nobody asks it again. */
+__attribute__((format(printf, 2, 3))) static bool leave_out(struct peer *peer, const char *format, ...) {
+    char reason[160];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(reason, sizeof reason, format, arguments);
+    va_end(arguments);
+    if (!interrupted()) /* Ctrl-C is no fault of its own */
+        note("bench: %s: %s; it is left out", peer->name, reason);
+    peer->broken = true;
     return false;
 }
 
-bool peer_request(struct peer *peer, const char *request, char *answer, size_t size) {
-    if (peer->pid == 0)
+/* Whether there is something to read, or nobody left who could write, before the time is up or Ctrl-C comes. */
+static bool is_readable(const struct peer *peer, time_t seconds) {
+    struct pollfd answers = {.fd = peer->answers, .events = POLLIN};
+    const struct timespec patience = {.tv_sec = seconds};
+    sigset_t interrupts, before;
+    int ready = 0;
+    sigemptyset(&interrupts);
+    sigaddset(&interrupts, SIGINT);
+    sigaddset(&interrupts, SIGTERM);
+    /* Let in by the wait alone: a Ctrl-C between the look and the wait would be slept through. */
+    sigprocmask(SIG_BLOCK, &interrupts, &before);
+    while (!interrupted() && (ready = ppoll(&answers, 1, &patience, &before)) < 0 && errno == EINTR) {
+    }
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return ready > 0;
+}
+
+/* Reads a line, without its end; false when there is none, or when more comes than a line. */
+static bool read_answer(struct peer *peer, char *line, size_t size) {
+    size_t length = 0;
+    while (length + 1 < size) {
+        if (!is_readable(peer, ANSWER_SECONDS))
+            return leave_out(peer, "no answer for %d s", ANSWER_SECONDS);
+        ssize_t got = read(peer->answers, line + length, size - 1 - length);
+        if (got <= 0)
+            return leave_out(peer, "ended without an answer");
+        line[length + (size_t)got] = '\0';
+        char *end = memchr(line + length, '\n', (size_t)got);
+        length += (size_t)got;
+        if (end == NULL)
+            continue;
+        *end = '\0';
+        if (end != line + length - 1)
+            return leave_out(peer, "more than one line is an answer: \"%.30s\", \"%.30s\"", line, end + 1);
+        return true;
+    }
+    return leave_out(peer, "an answer without an end: \"%.30s\"", line);
+}
+
+/* Whether the line says that there is nothing more to come; a wrong result ends the program. */
+static bool is_last_word(struct peer *peer, const char *line) {
+    if (strncmp(line, "wrong:", 6) == 0)
+        wrong_result("%s:%s", peer->name, line + 6);
+    if (strncmp(line, "lost: ", 6) != 0)
         return false;
+    snprintf(peer->lost, sizeof peer->lost, "%.79s", line + 6);
+    return true;
+}
+
+bool peer_request(struct peer *peer, const char *request, char *answer, size_t size) {
+    if (peer->pid == 0 || peer->broken)
+        return false;
+    /* What was not asked for would be taken for the answer to this, and this answer for that to the next. */
+    if (is_readable(peer, 0)) {
+        if (read_answer(peer, answer, size) && !is_last_word(peer, answer))
+            leave_out(peer, "an answer to nothing: \"%.60s\"", answer);
+        return false;
+    }
     /* A peer that has ended must be an error of this write and not the end of us. */
     signal(SIGPIPE, SIG_IGN);
-    if (dprintf(peer->requests, "%s\n", request) < 0) {
-        note("bench: %s: has ended; it is left out from here on", peer->name);
+    bool sent = dprintf(peer->requests, "%s\n", request) >= 0;
+    if (!read_answer(peer, answer, size) || is_last_word(peer, answer))
         return false;
+    return sent || leave_out(peer, "has ended");
+}
+
+bool peer_numbers(struct peer *peer, const char *text, double *numbers, size_t count) {
+    const char *rest = text;
+    for (size_t i = 0; i < count; i++) {
+        char *end;
+        numbers[i] = strtod(rest, &end);
+        if (end == rest || !isfinite(numbers[i]))
+            return leave_out(peer, "not an answer: \"%.60s\"", text);
+        rest = end;
     }
-    if (!read_answer(peer, answer, size))
-        return false;
-    if (strncmp(answer, "wrong:", 6) == 0)
-        wrong_result("%s:%s", peer->name, answer + 6);
-    if (strncmp(answer, "lost: ", 6) == 0) {
-        snprintf(peer->lost, sizeof peer->lost, "%.79s", answer + 6);
-        return false;
-    }
+    if (rest[strspn(rest, " \t\r")] != '\0')
+        return leave_out(peer, "more than an answer: \"%.60s\"", text);
     return true;
 }
 
 size_t peer_ask(struct peer *peer, struct observation *samples, size_t count) {
     static char line[ANSWER_SIZE];
     char request[24];
+    double ns[BATCH_MOST], shares[BATCH_MOST] = {0};
+    count = count < BATCH_MOST ? count : BATCH_MOST;
     snprintf(request, sizeof request, "%zu", count);
     if (!peer_request(peer, request, line, sizeof line))
         return 0;
-    size_t got = 0;
-    char *rest = line;
-    while (got < count) {
-        char *end;
-        double ns = strtod(rest, &end);
-        if (end == rest) {
-            note("bench: %s: not an answer: \"%.60s\"; it is left out", peer->name, line);
-            return 0;
-        }
-        samples[got++] = (struct observation){.ns = ns};
-        rest = end;
-    }
-    char *shares = strchr(rest, ';');
-    for (size_t i = 0; shares != NULL && i < got; i++)
-        samples[i].share = strtod(shares + 1, NULL);
-    return got;
+    char *end = strchr(line, ';');
+    if (end != NULL)
+        *end = '\0';
+    if (!peer_numbers(peer, line, ns, count) || (end != NULL && !peer_numbers(peer, end + 1, shares, count)))
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        samples[i] = (struct observation){.ns = ns[i], .share = shares[i]};
+    return count;
+}
+
+/* A signal for it and its children. */
+static void tell(const struct peer *peer, int number) {
+    if (kill(peer->group ? -peer->pid : peer->pid, number) != 0)
+        kill(peer->pid, number);
+}
+
+/* Whether it ends in a while. Where the system does not tell of its end, there is no waiting. */
+static bool ends_soon(const struct peer *peer) {
+    struct pollfd process = {.fd = (int)syscall(SYS_pidfd_open, peer->pid, 0), .events = POLLIN};
+    uint64_t start = now_ns();
+    int ready = 0;
+    if (process.fd < 0)
+        return false;
+    for (int left = END_MS; left > 0; left = END_MS - (int)(seconds_since(start) * 1e3))
+        if ((ready = poll(&process, 1, left)) >= 0 || errno != EINTR)
+            break;
+    close(process.fd);
+    return ready > 0;
 }
 
 void peer_stop(struct peer *peer) {
@@ -198,9 +269,11 @@ void peer_stop(struct peer *peer) {
         return;
     close(peer->requests);
     close(peer->answers);
-    /* It ends by itself, unless it hangs; what it measures next is of no use to anybody. With it go its children. */
-    if (kill(peer->group ? -peer->pid : peer->pid, SIGTERM) != 0)
-        kill(peer->pid, SIGTERM);
+    /* What it measures next is of no use to anybody. One that is stopped has to run on to see that. */
+    tell(peer, SIGTERM);
+    tell(peer, SIGCONT);
+    if (!ends_soon(peer))
+        tell(peer, SIGKILL);
     while (waitpid(peer->pid, NULL, 0) < 0 && errno == EINTR) {
     }
     peer->pid = 0;

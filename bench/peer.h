@@ -2,9 +2,10 @@
  * peer.h: a process beside this one that measures when asked, so that its samples and ours alternate.
  *
  * The protocol is lines of text. We write "COUNT\n"; the peer takes that many samples and answers with one line:
- * COUNT numbers, nanoseconds per operation, separated by spaces; where workers compete, then "; " and the least
- * worker's share of the greatest's. "wrong: TEXT" says that a result was wrong, "lost: TEXT" that the operation never
- * comes back. It ends when its input does. A peer can be tried by hand: echo 5 | python3 bench/peers/lock.py lock
+ * COUNT numbers, nanoseconds per operation, separated by spaces; where workers compete, then "; " and, for each of
+ * them, the least worker's share of the greatest's. "wrong: TEXT" says that a result was wrong, "lost: TEXT" that the
+ * operation never comes back. It says nothing unasked but these two, and ends when its input does. A peer can be tried
+ * by hand: echo 5 | python3 bench/peers/lock.py lock
  */
 #ifndef BENCH_PEER_H
 #define BENCH_PEER_H
@@ -26,6 +27,7 @@ struct peer {
     pid_t pid;
     bool group;            /* whether it leads a process group, of its own children */
     int requests, answers; /* pipes */
+    bool broken;           /* it answered otherwise than it should, or not at all, and is not asked again */
     char lost[80];         /* what it said after "lost:" */
 };
 
@@ -51,7 +53,16 @@ size_t peer_ask(struct peer *peer, struct observation *samples, size_t count);
  */
 bool peer_request(struct peer *peer, const char *request, char *answer, size_t size);
 
-/* Ends and reaps it. A peer that was never started is fine. */
+/*
+ * Stores the numbers, all finite, of which an answer or a part of it consists. False, with a line that says so, when it
+ * is anything else, or more; the peer cannot go on then.
+ */
+bool peer_numbers(struct peer *peer, const char *text, double *numbers, size_t count);
+
+/*
+ * Ends and reaps it, and its children with it; kills it when it does not end in a while. A peer that was never started
+ * is fine.
+ */
 void peer_stop(struct peer *peer);
 
 #endif

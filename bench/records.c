@@ -13,7 +13,7 @@
 
 #include "console.h"
 
-enum { MOST_FILES = 64, DATE_SIZE = sizeof "2026-11-22" };
+enum { MOST_FILES = 64, DATE_SIZE = sizeof "2026-11-22", RUN_SIZE = DATE_SIZE + 12 };
 
 static void cannot(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 static void cannot(const char *format, ...) {
@@ -228,11 +228,22 @@ static bool is_date(const char *name) {
            name[10] == '-';
 }
 
+/* DATE, or DATE-2 of the second run of a day and so on, and its number; false when the name does not begin so. */
+static bool run_in(const char *name, char run[RUN_SIZE], unsigned long *number) {
+    if (!is_date(name))
+        return false;
+    size_t digits = strspn(name + DATE_SIZE, "0123456789");
+    bool numbered = digits > 0 && digits < 10 && name[DATE_SIZE + digits] == '-';
+    *number = numbered ? strtoul(name + DATE_SIZE, NULL, 10) : 1;
+    snprintf(run, RUN_SIZE, "%.*s", (int)(numbered ? DATE_SIZE + digits : DATE_SIZE - 1), name);
+    return true;
+}
+
 /* "scaling" for PREFIX-scaling.json; false for all others, and for the machine's own file, which has no rows. */
 static bool name_in(const char *file, const char *prefix, char name[NAME_MAX + 1]) {
     size_t length = strlen(file), start = strlen(prefix), end = sizeof ".json" - 1;
     if (length <= start + 1 + end || strncmp(file, prefix, start) != 0 || file[start] != '-' ||
-        strcmp(file + length - end, ".json") != 0)
+        strcmp(file + length - end, ".json") != 0 || strspn(file + start + 1, "0123456789") > 0) /* another run's */
         return false;
     snprintf(name, NAME_MAX + 1, "%.*s", (int)(length - start - 1 - end), file + start + 1);
     return strcmp(name, "machine") != 0;
@@ -241,16 +252,22 @@ static bool name_in(const char *file, const char *prefix, char name[NAME_MAX + 1
 /* Reads the files of a prefix; an empty one stands for the newest date that there is. */
 static void add_prefix(struct records *records, const char *folder, const char *prefix, const char *where) {
     struct dirent **entries;
-    char newest[DATE_SIZE] = "", name[NAME_MAX + 1], path[PATH_MAX];
+    char newest[RUN_SIZE] = "", name[NAME_MAX + 1], path[PATH_MAX];
+    unsigned long last = 0;
     int count = scandir(folder, &entries, NULL, alphasort);
     if (count < 0)
         cannot("%s: %s: %s; say a file, a prefix or a folder that make bench has written", where, folder,
                strerror(errno));
     for (int i = 0; i < count; i++) {
-        char date[DATE_SIZE];
-        snprintf(date, sizeof date, "%.10s", entries[i]->d_name);
-        if (is_date(entries[i]->d_name) && name_in(entries[i]->d_name, date, name) && strcmp(date, newest) > 0)
-            snprintf(newest, sizeof newest, "%s", date);
+        char run[RUN_SIZE];
+        unsigned long number;
+        if (!run_in(entries[i]->d_name, run, &number) || !name_in(entries[i]->d_name, run, name))
+            continue;
+        int order = strncmp(run, newest, DATE_SIZE - 1);
+        if (order > 0 || (order == 0 && number > last)) {
+            snprintf(newest, sizeof newest, "%s", run);
+            last = number;
+        }
     }
     for (int i = 0; i < count; i++) {
         bool wanted = name_in(entries[i]->d_name, prefix[0] != '\0' ? prefix : newest, name);

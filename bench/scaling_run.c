@@ -85,7 +85,7 @@ static double take(struct cell *cell, void *context, bool keep) {
             peer_stop(host); /* it has said why; its other cells are left out without another word */
             snprintf(place->runner->missing, sizeof place->runner->missing, "it ended half-way");
             if (strcmp(place->runner->role, "ours") == 0)
-                fail("bench: %s is ours, and should not have ended", place->runner->name);
+                note_failure("bench: %s is ours, and should not have ended", place->runner->name);
         }
         host->lost[0] = '\0';
         return 0;

@@ -38,6 +38,8 @@ static inline void made_reset(const struct workload *workload) {
     made->strangers = made->doubles = 0;
     for (size_t i = 0; i < MADE_TASKS; i++)
         made->times[i] = made->doer[i] = 0;
+    for (size_t i = 0; i < MADE_WORKERS; i++)
+        made->busy[i] = false; /* as a host leaves it that was killed in the midst of a task */
     made->runs++;
 }
 

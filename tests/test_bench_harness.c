@@ -12,12 +12,19 @@
 static struct workload workload;
 static struct workload *only_made[] = {&workload};
 static struct options options;
+static pid_t leader; /* the one who measures */
 
 /* In a program of its own: the modes that need nothing but this program. */
 static void run_made(void) {
+    leader = getpid();
     unsetenv("AT_SPEED");
     setenv("PATH", "/no-such-folder", 1);
     exit(scaling_run(&options, (struct workload_list){only_made, 1}));
+}
+
+/* Whether it is a mode that works by tasks, and can be had. */
+static bool is_there(const struct mode *mode) {
+    return mode->missing == NULL && !mode->commands;
 }
 
 /* Prepares a run of some moments, with 1 and 2 workers, into the test's folder. */
@@ -72,7 +79,7 @@ static void leave_out(const struct workload *of, size_t task, size_t worker) {
 
 START_TEST(wrong_result_in_one_mode_ends_the_run) {
     char output[8192], expected[200];
-    if (all_modes[_i]->missing != NULL || all_modes[_i]->commands)
+    if (!is_there(all_modes[_i]))
         return;
     make_run();
     workload.task = leave_out;
@@ -114,25 +121,68 @@ static void kill_host(const struct workload *of, size_t task, size_t worker) {
 
 START_TEST(killed_host_is_left_out_and_the_others_go_on) {
     char output[8192], rows[64];
-    if (all_modes[_i]->missing != NULL || all_modes[_i]->commands)
+    if (!is_there(all_modes[_i]))
         return;
     make_run();
     workload.task = kill_host;
     bad_mode = all_modes[_i];
     options.seconds = 1;
     /* It returns when all have ended that hold the output: nobody is left of the host's workers. */
-    expect_status(run_program(run_made, output, sizeof output), 0, output);
+    expect_status(run_program(run_made, output, sizeof output), 1, output);
     snprintf(rows, sizeof rows, "bench: %s: [^\n]*left out", bad_mode->name);
+    expect_match(output, rows);
+    snprintf(rows, sizeof rows, "bench: %s is ours, and should not have ended\n", bad_mode->name);
     expect_match(output, rows);
     ck_assert_msg(count_of(output, "left out") == 1, "it is said more than once:\n%s", output);
     const char *data = text_of(in_folder("now-scaling.csv"));
     for (size_t i = 0; i < mode_count; i++) {
-        if (all_modes[i] == bad_mode || all_modes[i]->missing != NULL || all_modes[i]->commands)
+        if (all_modes[i] == bad_mode || !is_there(all_modes[i]))
             continue;
         snprintf(rows, sizeof rows, "\nmade,%s,ours,1,60,tasks,[1-9][0-9]*,", all_modes[i]->name);
         expect_match(data, rows);
     }
     json_decref(json_in(in_folder("now-scaling.json")));
+}
+END_TEST
+
+/* ---- a host that is stopped */
+
+static int to_leader; /* the signal for the one who measures, who waits for the host */
+
+static void stop_host(const struct workload *of, size_t task, size_t worker) {
+    made_task(of, task, worker);
+    if (goes_wrong(task) && made->runs > 20) {
+        kill(leader, to_leader);
+        kill(made->host, SIGSTOP);
+    }
+}
+
+static void make_run_with_a_stopped_host(int number, int mode) {
+    make_run();
+    workload.task = stop_host;
+    bad_mode = all_modes[mode];
+    to_leader = number;
+    options.seconds = 1000;
+}
+
+START_TEST(interrupt_ends_a_run_with_a_stopped_host) {
+    char output[8192];
+    if (!is_there(all_modes[_i]))
+        return;
+    make_run_with_a_stopped_host(SIGINT, _i);
+    expect_status(run_program(run_made, output, sizeof output), 130, output);
+    expect_match(text_of(in_folder("now-scaling.csv")), "\nmade,[a-z]+,ours,1,60,tasks,[1-9]");
+    json_decref(json_in(in_folder("now-scaling.json")));
+}
+END_TEST
+
+START_TEST(stopped_host_ends_with_the_one_who_measures) {
+    char output[8192];
+    if (!is_there(all_modes[_i]))
+        return;
+    make_run_with_a_stopped_host(SIGKILL, _i);
+    /* It returns when nobody is left who holds the output: none of the hosts, and none of their workers. */
+    expect_status(run_program(run_made, output, sizeof output), -SIGKILL, output);
 }
 END_TEST
 
@@ -182,6 +232,8 @@ int main(void) {
     tcase_add_loop_test(all, wrong_result_in_one_mode_ends_the_run, 0, modes);
     tcase_add_test(all, result_that_is_wrong_once_ends_the_run);
     tcase_add_loop_test(all, killed_host_is_left_out_and_the_others_go_on, 0, modes);
+    tcase_add_loop_test(all, interrupt_ends_a_run_with_a_stopped_host, 0, modes);
+    tcase_add_loop_test(all, stopped_host_ends_with_the_one_who_measures, 0, modes);
     tcase_add_test(all, full_disk_of_the_json_keeps_the_csv_and_what_was_there);
     tcase_add_test(all, full_disk_of_the_csv_is_named);
     tcase_add_test(all, folder_that_is_not_there_is_named);

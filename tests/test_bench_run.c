@@ -1,87 +1,17 @@
 /*
  * test_bench_run.c: bench/run and bench/plot as a user runs them, with made programs in the place of those that take
- * long: what cannot be written, what is missing, a bad number, Ctrl-C half-way, --json, a program that fails.
+ * long: what cannot be written, what is missing, a bad number, --json, a program that fails, a second run of a day.
  */
-#include <fcntl.h>
-
-#include "bench_run.h"
-
-static char output[65536];
-
-/* ---- made programs */
-
-/*
- * Each writes its name and what it is given to a list, a line to stderr, a file as DATE-NAME.csv and, with --json, a
- * document to stdout. One whose name is in $FAILING fails then.
- */
-static const char MADE[] = "#!/bin/sh\n"
-                           "name=${0##*/}\n"
-                           "case \"$*\" in *--describe*)\n"
-                           "    echo 'compiler: gcc \"12\" \\of old'\n"
-                           "    echo 'noise_verdict: quiet enough'\n"
-                           "    exit;;\n"
-                           "esac\n"
-                           "echo \"$name $*\" >>\"${0%/*}/list\"\n"
-                           "echo \"table of $name\" >&2\n"
-                           "case \"$*\" in *--json*) echo '{\"format\": \"made\"}';; esac\n"
-                           "while [ \"$1\" != --output ]; do shift; done\n"
-                           "echo row >\"$2-$name.csv\"\n"
-                           "[ \"$name\" != \"${FAILING-}\" ] || { echo \"$name is ill\" >&2; exit 1; }\n";
-
-/* The real one of this name; what it is told only takes away what it would do. */
-static const char REAL[] = "#!/bin/sh\n"
-                           "case \"$*\" in *--describe*) exec \"${0%%/*}/made\" --describe;; esac\n"
-                           "echo \"scaling $*\" >>\"${0%%/*}/list\"\n"
-                           "exec %s/bench/scaling --quick \"$@\" %s\n";
-
-/* A folder as BUILD, with a made program for each that bench/run wants. */
-static void make_build(void) {
-    write_text(in_folder("made"), MADE);
-    int status = run_line(output, sizeof output,
-                          "cd %s && mkdir -p build/bench && cp made build/bench/made && chmod +x build/bench/made &&"
-                          " for name in $(sed -n \"/^programs='/,/'$/p\" \"$OLDPWD/bench/run\" |"
-                          " sed \"s/^programs='//; s/ .*//\"); do cp build/bench/made build/bench/$name; done;"
-                          " ls build/bench",
-                          folder);
-    expect_status(status, 0, output);
-    write_text(in_folder("build/flags"), "gcc -O2 -DNAME=\"\\\"a b\\\"\" / -pthread\n");
-    /* The names are read from the script itself, where the first is scaling. */
-    ck_assert_msg(strstr(output, "\nscaling\n") != NULL && count_of(output, "\n") > 3, "%s", output);
-}
-
-/* The real scaling in its place, where it was built. */
-static void put_real_scaling(const char *more) {
-    char script[1024], real[512];
-    snprintf(real, sizeof real, "%s/bench/scaling", build());
-    if (access(real, X_OK) != 0)
-        skip("%s was not built", real);
-    require(realpath(build(), real) != NULL);
-    snprintf(script, sizeof script, REAL, real, more);
-    write_text(in_folder("build/bench/scaling"), script);
-}
-
-/* bench/run in the shell, with these variables and arguments before and behind it. */
-static int bench_run(const char *variables, const char *arguments) {
-    return run_line(output, sizeof output,
-                    "unset SAN QUICK BUDGET WORKERS PART; BUILD=%s RESULTS=%s QUICK=1 BUDGET=1 SEED=5 %s bench/run %s",
-                    in_folder("build"), in_folder("results"), variables, arguments);
-}
-
-/* No program has measured anything. */
-static void expect_nothing_measured(void) {
-    ck_assert(access(in_folder("build/bench/list"), F_OK) != 0);
-}
-
-/* The path of the file DATE-ENDING under the results, of which there must be just one. */
-static const char *result_of(const char *ending) {
-    static char path[512];
-    require(run_line(path, sizeof path, "ls -d %s/*/[0-9]*-%s", in_folder("results"), ending) == 0);
-    require(count_of(path, "\n") == 1);
-    path[strcspn(path, "\n")] = '\0';
-    return path;
-}
+#include "bench_programs.h"
 
 /* ---- a run */
+
+/* The folders under the results, a line for each machine. */
+static const char *machines(void) {
+    static char names[1000];
+    require(run_line(names, sizeof names, "ls %s", in_folder("results")) == 0);
+    return names;
+}
 
 START_TEST(each_program_gets_its_part_of_the_time) {
     make_build();
@@ -96,6 +26,32 @@ START_TEST(each_program_gets_its_part_of_the_time) {
     ck_assert_uint_eq(count_of(list, "--workers"), 0);
     ck_assert_uint_eq(count_of(list, "--part"), 0);
     expect_match(output, "\nThe data: [^\n]*\nmake plots draws the charts\\.\n$");
+}
+END_TEST
+
+/* The least part of the least budget is one that the programs take. */
+START_TEST(least_budget_is_enough_for_all) {
+    double least = 1;
+    make_build();
+    put_real_scaling("--help");
+    expect_status(bench_run("BUDGET=1", ""), 0, output);
+    const char *list = text_of(in_folder("build/bench/list"));
+    for (const char *at = list; (at = strstr(at, "--seconds ")) != NULL; at++) {
+        double seconds = strtod(at + strlen("--seconds "), NULL);
+        least = seconds < least ? seconds : least;
+    }
+    ck_assert(least > 0);
+    expect_status(run_line(output, sizeof output, "%s/bench/scaling --seconds %g --help", build(), least), 0, output);
+}
+END_TEST
+
+START_TEST(cores_are_not_those_of_openmp) {
+    char expected[1000];
+    make_build();
+    expect_status(bench_run("", ""), 0, output);
+    snprintf(expected, sizeof expected, "%s", machines());
+    expect_status(bench_run("OMP_NUM_THREADS=7 OMP_THREAD_LIMIT=7", ""), 0, output);
+    ck_assert_str_eq(machines(), expected);
 }
 END_TEST
 
@@ -203,14 +159,14 @@ static const struct {
     {"BUDGET=-5", "", "^bench/run: -5: a budget is [^\n]*\n$"},
     {"BUDGET=1.5", "", "^bench/run: 1.5: a budget is [^\n]*\n$"},
     {"BUDGET='1 2'", "", "^bench/run: 1 2: a budget is [^\n]*\n$"},
-    {"WORKERS=0", "", "--workers 0: must be [^\n]*\n"},
-    {"WORKERS=x", "", "--workers x: must be [^\n]*\n"},
-    {"WORKERS=-1", "", "--workers -1: must be [^\n]*\n"},
-    {"WORKERS=1.5", "", "--workers 1.5: must be [^\n]*\n"},
-    {"WORKERS=100000", "", "100000[^\n]* at most 1024[^\n]*\n"},
-    {"PART=0", "", "--part 0: must be [^\n]*\n"},
-    {"PART=1", "", "--part 1: must be [^\n]*\n"},
-    {"PART=much", "", "--part much: must be [^\n]*\n"},
+    {"WORKERS=0", "", "^bench/run: WORKERS=0: must be [^\n]*\n$"},
+    {"WORKERS=x", "", "^bench/run: WORKERS=x: must be [^\n]*\n$"},
+    {"WORKERS=-1", "", "^bench/run: WORKERS=-1: must be [^\n]*\n$"},
+    {"WORKERS=1.5", "", "^bench/run: WORKERS=1.5: must be [^\n]*\n$"},
+    {"WORKERS=100000", "", "^bench/run: WORKERS=100000: [^\n]* at most 1024\n$"},
+    {"PART=0", "", "^bench/run: PART=0: must be [^\n]*\n$"},
+    {"PART=1", "", "^bench/run: PART=1: must be [^\n]*\n$"},
+    {"PART=much", "", "^bench/run: PART=much: must be [^\n]*\n$"},
     {"", "--jason", "^bench/run: --jason: unknown argument\nusage: "},
 };
 enum { BAD_COUNT = sizeof BAD / sizeof *BAD };
@@ -221,7 +177,7 @@ START_TEST(bad_value_is_refused) {
     int status = bench_run(BAD[_i].variables, BAD[_i].arguments);
     expect_status(status, 2, output);
     expect_match(output, BAD[_i].complaint);
-    int files = run_line(output, sizeof output, "ls %s/*/*.csv", in_folder("results"));
+    int files = run_line(output, sizeof output, "ls %s/*/*", in_folder("results"));
     ck_assert_msg(files != 0, "measured:\n%s", output);
 }
 END_TEST
@@ -239,53 +195,62 @@ START_TEST(data_stays_when_a_later_program_fails) {
 }
 END_TEST
 
-/* ---- Ctrl-C */
+/* ---- several runs of a day */
 
-static void run_in_a_group(void) {
-    static const char *const OTHERS[] = {"SAN", "WORKERS", "PART"};
-    setpgid(0, 0);
-    for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++)
-        unsetenv(OTHERS[i]);
-    setenv("BUILD", in_folder("build"), 1);
-    setenv("RESULTS", in_folder("results"), 1);
-    setenv("QUICK", "1", 1);
-    setenv("BUDGET", "1000", 1);
-    signal(SIGINT, SIG_DFL);
-    execl("bench/run", "bench/run", (char *)NULL);
-    _exit(127);
+/* The names of the files under the results, in a line. */
+static const char *files_of_results(void) {
+    static char names[1000];
+    require(run_line(names, sizeof names, "cd %s/* && LC_ALL=C ls | sed 's/^[0-9]*-[0-9]*-[0-9]*/DATE/' | paste -s",
+                     in_folder("results")) == 0);
+    return names;
 }
 
-/* Reads what the program prints until the text has come. */
-static void await_text(struct program program, const char *text) {
-    const struct wire from = {.read = program.output};
-    size_t length = 0;
-    while (length == 0 || strstr(output, text) == NULL) {
-        char byte = wire_get(from);
-        if (byte == 0 || length == sizeof output - 1)
-            ck_abort_msg("it ends without '%s':\n%s", text, output);
-        output[length++] = byte;
-        output[length] = '\0';
-    }
-}
-
-START_TEST(interrupt_keeps_what_was_measured) {
+START_TEST(second_run_of_a_day_overwrites_nothing) {
+    char first[3][512];
+    static const char *const ENDINGS[] = {"machine.json", "scaling.csv", "footprint.csv"};
     make_build();
-    put_real_scaling("");
-    struct program program = program_start(run_in_a_group);
-    await_text(program, "scaling: each workload in each mode");
-    require(kill(-program.pid, SIGINT) == 0);
-    /* It ends, and so do all that it has started: program_finish waits for all who hold its output. */
-    int status = program_finish(program, output, sizeof output);
-    expect_status(status, 130, output);
-    ck_assert_msg(kill(-program.pid, 0) != 0 && errno == ESRCH, "somebody is left in its group");
-    expect_match(output, "\nThe data: [^\n]*\nStopped half-way: what was measured until then is kept\\.\n$");
-    expect_match(text_of(result_of("scaling.csv")), "^workload,mode,role,workers,");
-    json_t *document = json_in(result_of("scaling.json"));
-    ck_assert(json_is_true(json_object_get(document, "interrupted")));
-    ck_assert(json_is_array(json_object_get(document, "rows")));
-    ck_assert(json_is_object(json_object_get(document, "machine")));
-    json_decref(document);
-    ck_assert_uint_eq(count_of(text_of(in_folder("build/bench/list")), "\n"), 1); /* the others were not begun */
+    expect_status(bench_run("", ""), 0, output);
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(first[i], sizeof first[i], "%s", result_of(ENDINGS[i]));
+        write_text(first[i], "the first run's\n");
+    }
+    /* The second is ended early. */
+    expect_status(bench_run("FAILING=sizes", ""), 1, output);
+    expect_match(output, "\nThe data: [^\n]*/[0-9]{4}-[0-9]{2}-[0-9]{2}-2-\\*\n$");
+    expect_status(bench_run("FAILING=scaling", ""), 1, output);
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_str_eq(text_of(first[i]), "the first run's\n");
+    ck_assert_str_eq(files_of_results(), "DATE-2-machine.json\tDATE-2-scaling.csv\tDATE-2-sizes.csv\t"
+                                         "DATE-3-machine.json\tDATE-3-scaling.csv\tDATE-footprint.csv\t"
+                                         "DATE-machine.json\tDATE-pools.csv\tDATE-primitives.csv\tDATE-queues.csv\t"
+                                         "DATE-scaling.csv\tDATE-sizes.csv\tDATE-subprocess.csv\tDATE-tutorial.csv\n");
+    /* What it hands to the programs is of one run. */
+    const char *list = text_of(in_folder("build/bench/list"));
+    ck_assert_uint_eq(count_of(list, "-2-machine.json "), 2);
+    ck_assert_uint_eq(count_of(list, "-3-machine.json "), 1);
+    json_t *machine = json_in(result_of("3-machine.json"));
+    ck_assert_uint_eq(strlen(json_string_value(json_object_get(machine, "date"))), strlen("2026-01-02"));
+    json_decref(machine);
+}
+END_TEST
+
+START_TEST(newest_run_is_the_one_that_is_taken) {
+    static const char *const RUNS[] = {"2026-01-02", "2026-01-02-2", "2026-01-02-9", "2026-01-02-10", "2026-01-01-11"};
+    char path[64];
+    require(run_line(output, sizeof output, "mkdir -p %s", in_folder("results/made")) == 0);
+    for (size_t i = 0; i < sizeof RUNS / sizeof *RUNS; i++) {
+        snprintf(path, sizeof path, "results/made/%s-machine.json", RUNS[i]);
+        write_text(in_folder(path), "{\n  \"cpu\": \"made\",\n  \"date\": \"2026-01-02\"\n}\n");
+    }
+    expect_status(run_line(output, sizeof output, "RESULTS=%s bench/report", in_folder("results")), 0, output);
+    expect_match(output, "^[^\n]*/2026-01-02-10-report\\.html [^\n]*\n$");
+    expect_status(run_line(output, sizeof output,
+                           "cd %s/made; for kind in a.csv b.csv c.csv; do"
+                           " ls -r | sed 's/machine.json/a.csv/; s/-2-a.csv/-2-b.csv/; s/-02-a.csv/-02-b.csv/' |"
+                           " awk -v kind=$kind -f \"$OLDPWD/bench/newest.awk\"; done",
+                           in_folder("results")),
+                  0, output);
+    ck_assert_str_eq(output, "2026-01-02-10-a.csv\n2026-01-02-2-b.csv\n");
 }
 END_TEST
 
@@ -311,6 +276,8 @@ int main(void) {
     tcase_set_timeout(all, LIMIT);
     tcase_add_checked_fixture(all, make_folder, remove_folder);
     tcase_add_test(all, each_program_gets_its_part_of_the_time);
+    tcase_add_test(all, least_budget_is_enough_for_all);
+    tcase_add_test(all, cores_are_not_those_of_openmp);
     tcase_add_test(all, workers_and_part_are_handed_on);
     tcase_add_test(all, machine_is_described_as_json);
     tcase_add_test(all, json_is_all_of_stdout);
@@ -318,7 +285,8 @@ int main(void) {
     tcase_add_test(all, program_that_was_not_built_is_named);
     tcase_add_loop_test(all, bad_value_is_refused, 0, BAD_COUNT);
     tcase_add_test(all, data_stays_when_a_later_program_fails);
-    tcase_add_test(all, interrupt_keeps_what_was_measured);
+    tcase_add_test(all, second_run_of_a_day_overwrites_nothing);
+    tcase_add_test(all, newest_run_is_the_one_that_is_taken);
     tcase_add_loop_test(all, without_gnuplot_there_are_no_charts_and_no_error, 0, 2);
     suite_add_tcase(suite, all);
     return run_suite(suite);
