@@ -157,6 +157,8 @@ static void add_rows(struct records *records, struct source *source, const char 
 /* As the charts' captions have it (bench/plot). A machine of one core, or without a description, has no probe. */
 static bool is_noisy(const json_t *machine) {
     double speedup = json_number_value(json_object_get(machine, "probe_speedup"));
+    const json_t *bursts = json_object_get(machine, "probe_speedup_in_bursts");
+    speedup = json_is_number(bursts) && json_number_value(bursts) < speedup ? json_number_value(bursts) : speedup;
     return speedup > 0 && speedup <= 0.9 * json_number_value(json_object_get(machine, "probe_workers"));
 }
 
