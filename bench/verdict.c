@@ -157,7 +157,7 @@ struct judgement judge(const struct row *old, const struct row *new, bool same_m
         return judgement;
     if (ratios)
         return compare_ratios(judgement, &old_ratios, &new_ratios);
-    if (new->reference == NULL && (is_noisy(old) || is_noisy(new)))
+    if (is_noisy(old) || is_noisy(new))
         return not_judged(judgement, "a noisy machine, by its probe, and nothing beside it to tell the machine by");
     if (new->reference != NULL && direction(&old->ns, &new->ns, ALONE_LEAST) == 0)
         return not_judged(judgement, "less than 20%, and only the time to judge by, so that it may be the machine");
