@@ -155,10 +155,11 @@ struct judgement judge(const struct row *old, const struct row *new, bool same_m
     judgement = compare(judgement, &old_times, &new_times);
     if (judgement.verdict != SLOWER && judgement.verdict != FASTER)
         return judgement;
+    /* Only a floor is measured in the same rounds; serial and none, too, have one worker, and tell nothing of the rest. */
+    if ((is_noisy(old) || is_noisy(new)) && (!ratios || new->reference != NULL))
+        return not_judged(judgement, "a noisy machine, by its probe, and no floor to tell it by");
     if (ratios)
         return compare_ratios(judgement, &old_ratios, &new_ratios);
-    if (is_noisy(old) || is_noisy(new))
-        return not_judged(judgement, "a noisy machine, by its probe, and nothing beside it to tell the machine by");
     if (new->reference != NULL && direction(&old->ns, &new->ns, ALONE_LEAST) == 0)
         return not_judged(judgement, "less than 20%, and only the time to judge by, so that it may be the machine");
     return judgement;

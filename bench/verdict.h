@@ -46,7 +46,7 @@ struct judgement {
  * in the same run, since a slower machine slows both alike: its floor, or in scaling and sizes its reference. The ratio
  * to a reference lies between the quotients of the intervals' ends, for its rounds are not those of the row.
  *
- * Where there is neither, and the noise probe of a run says that the machine was noisy, time alone decides nothing.
+ * Where there is no floor, and the noise probe of a run says that the machine was noisy, nothing is decided.
  *
  * A reference itself, and a row whose reference is too short (SHORTEST_NS), have only their time: it must have grown by
  * more than ALONE_LEAST, and, which pairs_of looks at, by as much beyond what the other references grew by.

@@ -76,6 +76,10 @@ START_TEST(time_alone_decides_nothing_on_a_noisy_machine) {
     struct row slow_code = with_ratio(slow, 6, 0.02, 20);
     old = with_ratio(old, 2, 0.02, 20);
     expect(&old, &slow_code, true, SLOWER);
+    /* Serial has one worker: it does not show how many cores the others had. */
+    struct row serial = row_of(100, 0.02, 20);
+    old.reference = slow_code.reference = serial.reference = &serial;
+    expect(&old, &slow_code, true, NOT_JUDGED);
 }
 END_TEST
 
