@@ -1,4 +1,5 @@
-/* shared.h: memory that a process shares with the children it forks, as Python's multiprocessing.RawValue. */
+/* shared.h: memory that processes share: with the children they fork, as Python's multiprocessing.RawValue, or with
+ * programs they start, as multiprocessing.shared_memory. */
 #ifndef ATELIER_SHARED_H
 #define ATELIER_SHARED_H
 
@@ -15,7 +16,21 @@ AT_BEGIN_DECLS
  */
 AT_API void *at_shared_new(size_t size);
 
-/* Takes it out of this process; the others keep theirs. NULL is fine. */
+/*
+ * The same memory also for programs that are executed: stores it and returns a descriptor, close-on-exec, which the
+ * caller passes on (.pass_fds of subprocess.h) and closes. It too has no name and no file, so that a killed process leaves
+ * nothing behind; its size cannot be changed by anybody (memfd_create(2), F_SEAL_SHRINK). Errors: -EINVAL for a size of
+ * 0, -ENOMEM, -EMFILE, -ENFILE.
+ */
+AT_API int at_shared_open(void **memory, size_t size) AT_MUST_CHECK;
+
+/*
+ * Takes the memory behind such a descriptor into this process and stores where it is, and how large. The descriptor stays
+ * the caller's. Errors: -EINVAL for a descriptor that at_shared_open has not made, -EBADF, -ENOMEM.
+ */
+AT_API int at_shared_attach(void **memory, size_t *size, int descriptor) AT_MUST_CHECK;
+
+/* Takes it out of this process, however it came here; the others keep theirs. NULL is fine. */
 AT_API void at_shared_free(void *memory);
 
 AT_END_DECLS
