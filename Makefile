@@ -19,7 +19,10 @@ LAB11 := poll wait communicate signals pipeline
 LAB12 := command_as_written command_mended
 
 # The programs of bench/. Its other sources are linked into each of them, as those of tests/ are into each suite, test_*.c.
-BENCHES := compare scaling sizes tutorial primitives queues pools subprocess footprint
+BENCHES := compare scaling sizes tutorial primitives queues pools subprocess footprint serving
+
+# The programs of gpu/, lab 13. Its other sources are linked into each of them, and into the suites test_serving_*.c.
+GPU_PROGRAM_NAMES := serve load train lab13
 
 # What these are measured against and is not in the system: built where it can be, and else its column stays empty. OpenMP comes
 # with gcc, and not always with another compiler.
@@ -75,6 +78,11 @@ CHECK_LIBS   := $(shell pkg-config --libs check 2>/dev/null)
 JSON_CFLAGS := $(shell pkg-config --cflags jansson 2>/dev/null)
 JSON_LIBS   := $(shell pkg-config --libs jansson 2>/dev/null)
 
+# So are the libraries of lab 13: HTTP, matrix products, JSON, compression. Without one of them the lab is off.
+SERVING_PACKAGES := libmicrohttpd openblas jansson zlib
+SERVING_CFLAGS   := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(SERVING_PACKAGES) 2>/dev/null))
+SERVING_LIBS     := $(shell pkg-config --libs $(SERVING_PACKAGES) 2>/dev/null)
+
 # Short lines; V=1 shows the commands instead.
 quiet := $(if $(filter 1,$(V)),,@)
 say = $(if $(quiet),@printf '  %-4s %s\n' $1 $2)
@@ -98,33 +106,45 @@ programs = $(call in_order,$1) $(filter-out $(in_order),$(wildcard $1/*.c))
 LIBRARY_SOURCES := $(wildcard labs/runtime/*.c)
 LAB_SOURCES     := $(foreach folder,$(LAB_FOLDERS),$(call programs,$(folder)))
 BENCH_SOURCES   := $(wildcard bench/*.c bench/workloads/*.c bench/modes/*.c)
+# Of these, what only bench/serving has, which is linked with gpu/.
+BENCH_SERVING   := $(wildcard bench/serving_*.c)
+GPU_SOURCES     := $(wildcard gpu/*.c gpu/*/*.c)
 TEST_SOURCES    := $(wildcard tests/*.c)
-SOURCES         := $(LIBRARY_SOURCES) $(LAB_SOURCES) $(BENCH_SOURCES) $(TEST_SOURCES)
+SOURCES         := $(LIBRARY_SOURCES) $(LAB_SOURCES) $(BENCH_SOURCES) $(GPU_SOURCES) $(TEST_SOURCES)
 
 LIBRARY         := $(BUILD)/libatelier.a
 SHARED_LIBRARY  := $(BUILD)/libatelier.so
 LAB_PROGRAMS    := $(LAB_SOURCES:%.c=$(BUILD)/%)
-BENCH_PROGRAMS  := $(if $(JSON_LIBS),$(patsubst %.c,$(BUILD)/%,$(wildcard $(BENCHES:%=bench/%.c))))
+BENCH_PROGRAMS  := $(if $(JSON_LIBS),$(patsubst %.c,$(BUILD)/%,$(filter-out $(if $(SERVING_LIBS),,%/serving.c),$(wildcard $(BENCHES:%=bench/%.c)))))
 BENCH_PEERS     := $(if $(JSON_LIBS),$(PEERS:%=$(BUILD)/bench/peers/%) $(CHILDREN:%=$(BUILD)/bench/children/%))
-BENCH_OBJECTS   := $(filter-out $(BENCHES:%=$(BUILD)/bench/%.o),$(BENCH_SOURCES:%.c=$(BUILD)/%.o))
-TEST_OBJECTS    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/test_% tests/schedule%,$(TEST_SOURCES)))
+BENCH_OBJECTS   := $(filter-out $(BENCHES:%=$(BUILD)/bench/%.o),$(patsubst %.c,$(BUILD)/%.o,$(filter-out $(BENCH_SERVING),$(BENCH_SOURCES))))
+GPU_PROGRAMS    := $(if $(SERVING_LIBS),$(patsubst %.c,$(BUILD)/%,$(wildcard $(GPU_PROGRAM_NAMES:%=gpu/%.c))))
+GPU_OBJECTS     := $(filter-out $(GPU_PROGRAM_NAMES:%=$(BUILD)/gpu/%.o),$(GPU_SOURCES:%.c=$(BUILD)/%.o))
+TEST_OBJECTS    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/test_% tests/schedule% tests/serving%,$(TEST_SOURCES)))
 HOOKED_LIBRARY  := $(BUILD)/hooked/libatelier.a
 HOOKED_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/test_*_points.c tests/test_*_schedules.c))
 SCHEDULED       := $(filter %_schedules,$(HOOKED_PROGRAMS))
 SCHEDULER       := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/schedule*.c))
-TEST_PROGRAMS   := $(if $(CHECK_LIBS),$(patsubst %.c,$(BUILD)/%,$(filter-out $(if $(JSON_LIBS),,tests/test_bench_%),\
-                       $(wildcard tests/test_*.c))))
+TEST_PROGRAMS   := $(if $(CHECK_LIBS),$(patsubst %.c,$(BUILD)/%,$(filter-out $(if $(JSON_LIBS),,tests/test_bench_%) \
+                       $(if $(SERVING_LIBS),,tests/test_serving_%),$(wildcard tests/test_*.c))))
 BENCH_TESTS     := $(filter $(BUILD)/tests/test_bench_%,$(TEST_PROGRAMS))
+SERVING_TESTS   := $(filter $(BUILD)/tests/test_serving_%,$(TEST_PROGRAMS))
+SERVING_HELPERS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/serving*.c))
 
 ## make                          builds everything that can be built
 .PHONY: all
-all: $(LIBRARY) $(SHARED_LIBRARY) $(LAB_PROGRAMS) $(BENCH_PROGRAMS) $(BENCH_PEERS) $(TEST_PROGRAMS)
+all: $(LIBRARY) $(SHARED_LIBRARY) $(LAB_PROGRAMS) $(GPU_PROGRAMS) $(BENCH_PROGRAMS) $(BENCH_PEERS) $(TEST_PROGRAMS)
 ifeq ($(CHECK_LIBS),)
 	@echo 'off: the tests, for want of check and pkg-config (./setup test installs them)'
 endif
 ifeq ($(JSON_LIBS),)
 	@echo 'off: the benchmarks, for want of libjansson-dev and pkg-config (./setup bench installs them)'
 endif
+ifeq ($(SERVING_LIBS),)
+	@echo '$(serving_off)'
+endif
+serving_off := off: lab 13, for want of libmicrohttpd-dev, libopenblas-serial-dev, libjansson-dev, zlib1g-dev or pkg-config \
+               (./setup lab13 installs them)
 
 # Rewritten only when it says something new, and then everything is built again.
 flags = $(CC) $(COMPILE) / $(LINK) $(WRAP) $(SCHEDULED_CALLS)
@@ -144,6 +164,10 @@ $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o): EXTRA := -fPIC -fvisibility=hidden -fno-plt
 $(TEST_SOURCES:%.c=$(BUILD)/%.o): EXTRA := $(CHECK_CFLAGS)
 $(BENCH_SOURCES:%.c=$(BUILD)/%.o): EXTRA := -Ibench $(JSON_CFLAGS)
 $(BENCH_TESTS:%=%.o): EXTRA := $(CHECK_CFLAGS) -Ibench $(JSON_CFLAGS)
+$(patsubst %.c,$(BUILD)/%.o,bench/serving.c $(BENCH_SERVING)): EXTRA = -Ibench $(GPU_INCLUDE)
+GPU_INCLUDE := -Igpu -Igpu/model -Igpu/devices -Igpu/server -Igpu/client $(SERVING_CFLAGS)
+$(GPU_SOURCES:%.c=$(BUILD)/%.o): EXTRA := $(GPU_INCLUDE)
+$(SERVING_TESTS:%=%.o) $(SERVING_HELPERS): EXTRA := $(CHECK_CFLAGS) $(GPU_INCLUDE)
 
 # One object in which those names are local, so that they cannot clash with a program's own in the static library either.
 $(LIBRARY): $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o)
@@ -177,12 +201,16 @@ $(HOOKED_PROGRAMS:%=%.o) $(SCHEDULER): EXTRA := $(CHECK_CFLAGS) -DAT_HOOKS
 $(SCHEDULED): $(SCHEDULER)
 $(SCHEDULED): WRAPPED := $(SCHEDULED_CALLS:%=-Wl,--wrap=%)
 
-$(LAB_PROGRAMS) $(BENCH_PROGRAMS) $(filter-out $(HOOKED_PROGRAMS),$(TEST_PROGRAMS)): %: %.o $(LIBRARY)
+$(LAB_PROGRAMS) $(GPU_PROGRAMS) $(BENCH_PROGRAMS) $(filter-out $(HOOKED_PROGRAMS),$(TEST_PROGRAMS)): %: %.o $(LIBRARY)
 	$(call say,LD,$@)
 	$(quiet)$(CC) $(LINK) $(WRAPPED) -o $@ $(filter %.o,$^) $(LIBRARY) $(LIBS)
 
+$(GPU_PROGRAMS): LIBS := $(SERVING_LIBS) -lm
+$(GPU_PROGRAMS): $(GPU_OBJECTS)
 $(BENCH_PROGRAMS): LIBS := $(JSON_LIBS) -lm -ldl -lrt
 $(BENCH_PROGRAMS): $(BENCH_OBJECTS)
+$(BUILD)/bench/serving: LIBS := $(SERVING_LIBS) -lm -ldl -lrt
+$(BUILD)/bench/serving: $(BENCH_SERVING:%.c=$(BUILD)/%.o) $(GPU_OBJECTS)
 $(BUILD)/bench/peers/openmp: bench/peers/openmp.c bench/busy.h bench/measure.h $(BUILD)/flags
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
@@ -220,13 +248,22 @@ $(TEST_PROGRAMS): LIBS := $(CHECK_LIBS) -lm
 $(TEST_PROGRAMS): $(TEST_OBJECTS)
 $(BENCH_TESTS): LIBS := $(CHECK_LIBS) $(JSON_LIBS) -lm -ldl -lrt
 $(BENCH_TESTS): $(BENCH_OBJECTS)
+$(SERVING_TESTS): LIBS := $(CHECK_LIBS) $(SERVING_LIBS) -lm
+$(SERVING_TESTS): $(GPU_OBJECTS) $(SERVING_HELPERS)
+# The entries of the fuzzers, each under a name of its own: what they have found is tried again by a suite.
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+$(BUILD)/tests/test_serving_fuzz: $(FUZZERS:%=$(BUILD)/tests/fuzz/replay_%.o)
+$(BUILD)/tests/fuzz/replay_%.o: tests/fuzz/fuzz_%.c $(BUILD)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(quiet)$(CC) $(COMPILE) $(GPU_INCLUDE) -DLLVMFuzzerTestOneInput=fuzz_$* -MMD -MP -c -o $@ $<
 $(BUILD)/tests/test_faults: WRAPPED := $(WRAP:%=-Wl,--wrap=%)
 $(BUILD)/tests/test_process_gate: WRAPPED := $(WRAP_GATE:%=-Wl,--wrap=%)
 $(BUILD)/tests/test_pool_limits: WRAPPED := $(WRAP_POOL:%=-Wl,--wrap=%)
 $(BUILD)/tests/test_subprocess_limits: WRAPPED := $(WRAP_SUBPROCESS:%=-Wl,--wrap=%)
 $(BUILD)/tests/test_subprocess_forks: WRAPPED := -Wl,--wrap=close
 
--include $(SOURCES:%.c=$(BUILD)/%.d) $(LIBRARY_SOURCES:%.c=$(BUILD)/hooked/%.d)
+-include $(SOURCES:%.c=$(BUILD)/%.d) $(FUZZERS:%=$(BUILD)/tests/fuzz/replay_%.d) $(LIBRARY_SOURCES:%.c=$(BUILD)/hooked/%.d)
 
 ##
 ## Look
@@ -234,7 +271,7 @@ $(BUILD)/tests/test_subprocess_forks: WRAPPED := -Wl,--wrap=close
 ##   make lab3-with_lock         runs one of them; ARGS=... goes to the program, AT_SPEED=20 makes it 20 times faster
 ##   make twin3                  runs lab 3's programs and their Python twins side by side
 ##   make demo                   runs the whole show: every lab, a quick benchmark, its charts
-LAB_GOALS  := $(filter-out labs,$(filter lab%,$(MAKECMDGOALS)))
+LAB_GOALS  := $(filter-out labs lab13,$(filter lab%,$(MAKECMDGOALS)))
 TWIN_GOALS := $(filter twin%,$(MAKECMDGOALS))
 
 # $(call chosen,3-with_lock) is the programs that the name chooses: those of lab 3, of them with_lock. A name that chooses
@@ -251,11 +288,13 @@ $(TWIN_GOALS): twin%: $$(call chosen,$$*)
 	@$(LAUNCH) labs/run $@ $^
 labs: $(LAB_PROGRAMS)
 	@$(LAUNCH) labs/run $@ $^
+	@$(MAKE) --no-print-directory lab13 ARGS=
 export ARGS
 
 .PHONY: demo
 demo: $(LAB_PROGRAMS) $(BENCH_PROGRAMS) $(BENCH_PEERS)
 	@labs/run demo $(LAB_PROGRAMS)
+	@$(MAKE) --no-print-directory lab13 ARGS=
 ifeq ($(JSON_LIBS),)
 	@echo; echo 'off: the benchmarks, for want of libjansson-dev and pkg-config (./setup bench installs them)'
 else
@@ -266,13 +305,40 @@ else
 endif
 
 ##
+## Serve a model
+##   make lab13                  trains a model if need be, serves it, and asks it: one at a time, and many at once
+##   make serve                  serves until Ctrl-C: DEVICES=cpu,cpu PORT=8000 MODEL=digits; ARGS=--help says what else
+##   make load                   loads that server and says how it did; ARGS=--help says how
+##   make model                  draws digits and trains the model anew; ARGS=--help says how
+# The model is the same for all builds: the folder is what serve takes when it is told nothing else.
+MODEL_FILE := build/models/digits.safetensors
+
+.PHONY: lab13 serve load model
+ifeq ($(SERVING_LIBS),)
+lab13 serve load model:
+	@echo '$(serving_off)'
+else
+$(MODEL_FILE): | $(BUILD)/gpu/train
+	@$(LAUNCH) $(BUILD)/gpu/train
+lab13: $(BUILD)/gpu/lab13 $(BUILD)/gpu/serve $(MODEL_FILE)
+	@$(LAUNCH) $< $(ARGS)
+serve: $(BUILD)/gpu/serve $(if $(MODEL),,$(MODEL_FILE))
+	@$(LAUNCH) $< $(DEVICES:%=--devices %) $(PORT:%=--port %) $(MODEL:%=--models %) $(ARGS)
+load: $(BUILD)/gpu/load
+	@$(LAUNCH) $< $(PORT:%=--url http://127.0.0.1:%) $(MODEL:%=--model %) $(ARGS)
+model: $(BUILD)/gpu/train
+	@$(LAUNCH) $< $(ARGS)
+endif
+
+##
 ## Test
 ##   make test                   runs every suite; ONLY=lock: one of them
 ##   make test SAN=thread        the same under ThreadSanitizer; SAN=address: under AddressSanitizer and UBSan
+##   make fuzz                   feeds the readers of JSON, requests and models with broken input; RUNS=1000000 times each
 SUITES := $(filter $(if $(ONLY),$(ONLY:%=\%/test_%),%),$(TEST_PROGRAMS))
 
 .PHONY: test
-test: $(SUITES) $(LAB_PROGRAMS) $(SHARED_LIBRARY) $(BENCH_PROGRAMS) $(BENCH_PEERS)
+test: $(SUITES) $(LAB_PROGRAMS) $(SHARED_LIBRARY) $(GPU_PROGRAMS) $(BENCH_PROGRAMS) $(BENCH_PEERS)
 ifeq ($(CHECK_LIBS),)
 	@echo 'off: the tests, for want of check and pkg-config (./setup test installs them)'
 	@echo '0 passed, 0 failed, $(words $(wildcard tests/test_*.c)) skipped'
@@ -280,6 +346,28 @@ else
 	$(if $(SUITES),,$(error there is no suite $(ONLY); the suites are: $(TEST_PROGRAMS:$(BUILD)/tests/test_%=%)))
 	@SAN=$(SAN) BUILD=$(abspath $(BUILD)) $(LAUNCH) tests/run $(SUITES)
 endif
+
+# Under clang's libFuzzer, with both sanitizers, in a build of its own.
+FUZZ_LAUNCH := $(shell setarch -R true 2>/dev/null && echo setarch -R)
+RUNS ?= 1000000
+
+.PHONY: fuzz
+ifeq ($(if $(SERVING_LIBS),$(shell command -v clang)),)
+fuzz:
+	@echo 'off: fuzz, for want of clang or what lab 13 needs (./setup fuzz installs them)'
+else
+fuzz:
+	@$(MAKE) --no-print-directory CC=clang SAN=address BUILD=build/fuzz CFLAGS='$(CFLAGS) -fsanitize=fuzzer-no-link' \
+	    $(FUZZERS:%=build/fuzz/tests/fuzz/fuzz_%)
+	@for fuzzer in $(FUZZERS); do \
+	    mkdir -p build/fuzz/corpus/$$fuzzer && \
+	    $(FUZZ_LAUNCH) build/fuzz/tests/fuzz/fuzz_$$fuzzer -runs=$(RUNS) -artifact_prefix=build/fuzz/ -verbosity=0 \
+	        -print_final_stats=1 build/fuzz/corpus/$$fuzzer tests/fuzz/$$fuzzer || exit 1; done
+endif
+$(BUILD)/tests/fuzz/%.o: EXTRA := $(GPU_INCLUDE)
+$(FUZZERS:%=$(BUILD)/tests/fuzz/fuzz_%): %: %.o $(GPU_OBJECTS) $(LIBRARY)
+	$(call say,LD,$@)
+	$(quiet)$(CC) $(LINK) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(LIBRARY) $(SERVING_LIBS) -lm
 
 ##
 ## Measure
@@ -314,7 +402,7 @@ report: plots
 ##   make compile_commands.json  for editors
 ##   make install                PREFIX=/usr/local and DESTDIR= say where
 ##   make clean                  removes all that was built
-FORMATTED = $(wildcard labs/*/*.[ch] bench/*.[ch] bench/children/*.c bench/peers/*.[ch]* tests/*.[ch])
+FORMATTED = $(wildcard labs/*/*.[ch] gpu/*.[ch] gpu/*/*.[ch] bench/*.[ch] bench/children/*.c bench/peers/*.[ch]* tests/*.[ch] tests/fuzz/*.c)
 
 .PHONY: doctor format format-check
 doctor:
