@@ -87,7 +87,7 @@ void network_free(struct network *network) {
 int network_save(const struct network *network, const char *path, const struct metadatum *metadata, size_t count,
                  struct failure *failure) {
     struct tensor tensors[2 * MODEL_LAYERS];
-    char names[2 * MODEL_LAYERS][16];
+    char names[2 * MODEL_LAYERS][32];
     size_t depth = network->model.depth;
     for (size_t i = 0; i < depth; i++) {
         const struct layer *layer = &network->model.layers[i];
