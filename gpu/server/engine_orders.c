@@ -1,0 +1,121 @@
+/* engine_orders.c: what workers are told to do; models to be loaded, and tried by a canary before anybody is answered. */
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine_internal.h"
+
+/* By how much a canary's answer may differ from the reference: no probability of a sound device does. */
+static const float CANARY_TOLERANCE = 1e-2F;
+
+bool worker_has_room(const struct worker_record *worker, size_t orders) {
+    return worker->posted - worker->collected + orders <= REGION_ORDERS;
+}
+
+struct order *worker_next_order(struct engine *engine, struct worker_record *worker, enum order_kind kind, size_t place,
+                                struct record **record) {
+    struct order *order = &mailbox_of(engine, worker)->orders[worker->posted % REGION_ORDERS];
+    order->kind = kind;
+    order->place = (uint32_t)place;
+    order->count = 0;
+    atomic_store_explicit(&order->started, 0, memory_order_relaxed);
+    atomic_store_explicit(&order->ended, 0, memory_order_relaxed);
+    *record = &worker->records[worker->posted % REGION_ORDERS];
+    (*record)->kind = kind;
+    (*record)->canary = false;
+    (*record)->place = (uint32_t)place;
+    (*record)->count = (*record)->rows = 0;
+    (*record)->deadline = 0;
+    return order;
+}
+
+void worker_post(struct engine *engine, struct worker_record *worker, uint64_t now) {
+    struct mailbox *mailbox = mailbox_of(engine, worker);
+    struct record *record = &worker->records[worker->posted % REGION_ORDERS];
+    if (worker->posted == worker->collected)
+        worker->since = now;
+    record->posted = now;
+    worker->in_flight += record->kind == ORDER_INFER && !record->canary;
+    worker->posted++;
+    atomic_store_explicit(&mailbox->posted, worker->posted, memory_order_release); /* the load in await_order */
+    bell_ring(&mailbox->bell, worker->worker.bell);
+}
+
+/* Loads a model, and tries it: what comes out must be what the reference says. */
+static void post_load(struct engine *engine, struct worker_record *worker, size_t place, uint64_t now) {
+    const struct model_record *model = &engine->models[place];
+    struct record *record;
+    struct order *order = worker_next_order(engine, worker, ORDER_LOAD, place, &record);
+    snprintf(order->source, sizeof order->source, "%s", model->source);
+    order->file[0] = '\0';
+    if (model->now.is_file)
+        snprintf(order->file, sizeof order->file, "/proc/%d/fd/%d", (int)getpid(), model->now.file);
+    order->hash = model->now.hash;
+    worker_post(engine, worker, now);
+
+    uint32_t index = (uint32_t)(engine->slots + worker->worker.index);
+    struct slot *slot = region_slot(engine->region, index);
+    /* A word of its own for each trial, so that a canary left over by a dead worker is not taken for this one. */
+    uint32_t generation = (uint32_t)atomic_load_explicit(&slot->word, memory_order_relaxed) + 1;
+    memcpy(region_input(engine->region, index), model->now.input, model->now.inputs * sizeof(float));
+    memset(region_output(engine->region, index), 0, model->now.outputs * sizeof(float));
+    slot->rows = 1;
+    order = worker_next_order(engine, worker, ORDER_INFER, place, &record);
+    record->canary = true;
+    record->rows = 1;
+    order->count = 1;
+    order->slots[0] = index;
+    order->words[0] = slot_word(SLOT_CLAIMED, worker->worker.index, generation);
+    atomic_store_explicit(&slot->word, order->words[0], memory_order_release);
+    worker_post(engine, worker, now);
+}
+
+void worker_post_loads(struct engine *engine, struct worker_record *worker, uint64_t now) {
+    for (size_t place = 0; place < engine->model_count; place++) {
+        uint32_t bit = 1U << place;
+        if ((worker->to_unload & bit) != 0 && worker_has_room(worker, 1)) {
+            worker->to_unload &= ~bit;
+            worker->has &= ~bit;
+            worker->loaded &= ~bit;
+            struct record *record;
+            worker_next_order(engine, worker, ORDER_UNLOAD, place, &record);
+            worker_post(engine, worker, now);
+        }
+        /* One canary at a time: they share the worker's slot. */
+        if ((worker->to_load & bit) != 0 && worker->posted == worker->collected) {
+            worker->to_load &= ~bit;
+            worker->has |= bit;
+            post_load(engine, worker, place, now);
+        }
+    }
+}
+
+/* A canary has come back. False: it is not what the reference says, so nothing that comes from this device is. */
+static bool canary_is_right(const struct engine *engine, const struct worker_record *worker, size_t place) {
+    if (worker->simulated)
+        return true;
+    uint32_t index = (uint32_t)(engine->slots + worker->worker.index);
+    const float *output = region_output(engine->region, index);
+    const struct prepared *model = &engine->models[place].now;
+    for (uint32_t i = 0; i < model->outputs; i++)
+        if (!(fabsf(output[i] - model->output[i]) <= CANARY_TOLERANCE * fmaxf(1, fabsf(model->output[i]))))
+            return false;
+    return true;
+}
+
+void worker_canary(struct engine *engine, struct worker_record *worker, size_t place, uint64_t now) {
+    engine->due = true; /* the next model, or all are there */
+    if (canary_is_right(engine, worker, place)) {
+        worker->loaded |= 1U << place;
+        return;
+    }
+    char why[150];
+    snprintf(why, sizeof why, "its answer to the canary of model %s is wrong, killed", engine->models[place].name);
+    if (engine->options.mode == ENGINE_PROCESSES) {
+        child_kill(&worker->child, why);
+        return;
+    }
+    snprintf(worker->reason, sizeof worker->reason, "%s", why);
+    fprintf(stderr, "serve: worker %zu (%s): %s\n", worker->worker.index, worker->worker.device, why);
+    worker_set_state(engine, worker, WORKER_OUT, now);
+}
