@@ -9,8 +9,8 @@
 #include "worker.h"
 
 /*
- * Whoever starts it may have closed these: then the first descriptors that it opens, the memory of the workers say, would
- * have their numbers, and what is printed would go there. And a reader of them that goes must not end it.
+ * Whoever starts it may have closed these: then the first descriptors that it opens, the memory of the workers say,
+ * would have their numbers, and what is printed would go there. And a reader of them that goes must not end it.
  */
 static void open_standard_streams(void) {
     int null;

@@ -1,4 +1,4 @@
-/* test_serving_fuzz.c: each input that has been kept for the fuzzers (make fuzz), read once more by each suite's build. */
+/* test_serving_fuzz.c: each input that is kept for the fuzzers (make fuzz), read once more in each build. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -21,8 +21,8 @@
  *     the reference          542  1073  2182  4379  8684 17497 36842 141888
  *
  * A model of 80 MB (wide: 784-4096-4096-10): one row 2.9 ms and OpenBLAS 4.4, 64 rows 24 and 40. So there is no size
- * from which on another path would pay, and every answer is deterministic, whether that was asked for or not. The device
- * openblas is there to be compared with.
+ * from which on another path would pay, and every answer is deterministic, whether that was asked for or not. The
+ * device openblas is there to be compared with.
  */
 
 /* A model at its place: what infer needs, made when it is loaded. */

@@ -75,10 +75,10 @@ size_t batching_take(struct batching *batching, uint64_t now, const struct cost 
 
 /*
  * What the next batch may take (cost_bound) on the fastest worker if the waiting rows are shared among all `workers`:
- * for give_up and next, to be asked anew before each call. Why not the time of one row: past saturation those at the front
- * always have just time for that, and batches cut to fit them serve nobody else: a seventh of the peak instead of all.
- * As long as a worker is free, it is to be 0: to run what seems to be late costs nothing then, and what is believed of
- * a device can get better only while it runs something.
+ * for give_up and next, to be asked anew before each call. Why not the time of one row: past saturation those at the
+ * front always have just time for that, and batches cut to fit them serve nobody else: a seventh of the peak instead of
+ * all. As long as a worker is free, it is to be 0: to run what seems to be late costs nothing then, and what is
+ * believed of a device can get better only while it runs something.
  */
 uint64_t batching_least(const struct batching *batching, const struct cost *fastest, size_t workers);
 

@@ -125,7 +125,10 @@ int engine_descriptor(const struct engine *engine) {
     return engine->epoll;
 }
 
-/* Whether a worker has opened its device, or finished something. What cannot be is no news, or nobody would sleep again. */
+/*
+ * Whether a worker has opened its device, or finished something. What cannot be is no news, or nobody would sleep
+ * again.
+ */
 static bool has_news(const struct engine *engine, const struct worker_record *worker) {
     const struct mailbox *mailbox = mailbox_of(engine, worker);
     if (worker->state == WORKER_STARTING && worker->posted == 0 && !worker->child.killed)

@@ -122,8 +122,8 @@ const struct model_view *engine_model_named(const struct engine *engine, const c
 
 /*
  * Loads a model, or loads it again, or unloads it, on all workers; `done` says when that is over: problem->status 0, or
- * why not: 400 unknown, broken, of another shape than before, too many; what was loaded before then stays. Answers go on
- * meanwhile.
+ * why not: 400 unknown, broken, of another shape than before, too many; what was loaded before then stays. Answers go
+ * on meanwhile.
  */
 typedef void engine_loaded(void *context, const struct problem *problem);
 void engine_load(struct engine *engine, const char *name, engine_loaded *done, void *context);

@@ -1,4 +1,4 @@
-/* engine_batches.c: from waiting to running to answered: batches for the workers that are free, and what becomes of them. */
+/* engine_batches.c: from waiting to running to answered: batches for workers that are free, and their ends. */
 #include <string.h>
 #include <time.h>
 

@@ -245,8 +245,8 @@ static bool all_workers(const struct engine *engine, uint32_t bit, bool loaded) 
 }
 
 /*
- * Whether a worker is loading it, or trying it, right now. Meanwhile it stays what it is: its file is open, and its canary
- * is what the worker's is compared with.
+ * Whether a worker is loading it, or trying it, right now. Meanwhile it stays what it is: its file is open, and its
+ * canary is what the worker's is compared with.
  */
 static bool is_being_tried(const struct engine *engine, const struct model_record *model) {
     for (size_t i = 0; i < engine->worker_count; i++) {

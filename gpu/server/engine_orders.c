@@ -1,4 +1,4 @@
-/* engine_orders.c: what workers are told to do; models to be loaded, and tried by a canary before anybody is answered. */
+/* engine_orders.c: what workers are told to do; and models loaded, and tried by a canary before anybody is answered. */
 #include <math.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-/* engine_prepare.c: a model is opened: what the front has to know of it, and its file, kept for workers that start later. */
+/* engine_prepare.c: opens a model: what the front has to know of it, and its file, for workers that start later. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

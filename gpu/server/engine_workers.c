@@ -100,6 +100,7 @@ static void start(struct engine *engine, struct worker_record *worker, uint64_t 
         result = worker_open(&worker->work, &worker->worker);
     if (result == 0)
         return;
+    worker->work.worker = NULL; /* nothing to be closed */
     if (engine->options.mode == ENGINE_PROCESSES) {
         snprintf(worker->reason, sizeof worker->reason, "%.255s", worker->child.why);
         worker_set_state(engine, worker, worker->child.out ? WORKER_OUT : WORKER_WAITING, now);
@@ -262,20 +263,19 @@ static void stop(struct engine *engine, struct worker_record *worker) {
 void workers_close(struct engine *engine) {
     for (size_t i = 0; i < engine->worker_count; i++)
         stop(engine, &engine->workers[i]);
+    double end = at_now() + (double)patient(engine, SECOND) / 1e9; /* for all of them */
     for (size_t i = 0; i < engine->worker_count; i++) {
         struct worker_record *worker = &engine->workers[i];
-        if (engine->options.mode == ENGINE_INLINE) {
-            while (worker->state != WORKER_OUT && worker_step(&worker->work))
+        if (worker->work.worker != NULL) {
+            while (worker_step(&worker->work))
                 continue;
-            if (worker->state != WORKER_OUT)
-                worker_close(&worker->work);
+            worker_close(&worker->work);
         }
         if (worker->thread != NULL) {
             (void)!at_thread_join(worker->thread, AT_FOREVER);
             at_thread_free(worker->thread);
         }
-        if (worker->child.popen != NULL &&
-            at_popen_wait(worker->child.popen, (double)patient(engine, SECOND) / 1e9, NULL) == -ETIMEDOUT)
+        if (worker->child.popen != NULL && at_popen_wait(worker->child.popen, end - at_now(), NULL) == -ETIMEDOUT)
             fprintf(stderr, "serve: worker %zu (%s) does not stop, killed\n", i, worker->worker.device);
         child_free(&worker->child);
         close(worker->worker.bell);

@@ -17,7 +17,9 @@
 /* 0, or -EINVAL with a sentence. */
 int inject_check(const char *faults, struct failure *failure) AT_MUST_CHECK;
 
-/* What is due when a worker has started, before a batch is run, after that, and when its answers have been published. */
+/*
+ * What is due when a worker has started, before a batch is run, after that, and when its answers have been published.
+ */
 void inject_start(const char *faults);
 void inject_before(const char *faults, const struct part *parts, size_t count, uint32_t inputs);
 void inject_after(const char *faults, const struct part *parts, size_t count, uint32_t outputs);

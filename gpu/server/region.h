@@ -10,10 +10,10 @@
 #include "device.h"
 
 /*
- * Who may change what. Each word has one writer at any time, so nothing here needs a lock, and no death leaves one held:
+ * Who may change what. Each word has one writer at any time, so nothing here needs a lock, and no death leaves one:
  *   - slots are given out and taken back by the front alone, from a list that nobody else sees;
- *   - a slot's state goes from FREE over FILLING and QUEUED to CLAIMED by the front, and from there to DONE or FAILED by
- *     the worker that it names; back to FREE, or to QUEUED after that worker's death, by the front;
+ *   - a slot's state goes from FREE over FILLING and QUEUED to CLAIMED by the front, then to DONE or FAILED by the
+ *     worker that it names, and back to FREE, or to QUEUED after that worker's death, by the front;
  *   - each time that a slot goes back, its generation rises: what a worker says about an older one is not heard;
  *   - a mailbox has a ring of orders, written by the front and counted in `posted`, done by the worker and counted in
  *     `finished`. When the worker has died, and only then, the front begins the mailbox anew.
@@ -86,8 +86,8 @@ struct region {
 };
 
 /*
- * Makes one, and stores a descriptor of it to be passed to workers, which the caller closes. region_free takes it out of
- * this process. Errors: -ENOMEM, -EMFILE...
+ * Makes one, and stores a descriptor of it to be passed to workers, which the caller closes. region_free takes it out
+ * of this process. Errors: -ENOMEM, -EMFILE...
  */
 int region_new(struct region **region, uint32_t slots, uint32_t inputs, uint32_t outputs, uint32_t rows,
                int *descriptor) AT_MUST_CHECK;

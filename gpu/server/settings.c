@@ -36,7 +36,7 @@ static const char USAGE[] =
     "  --slow S             a request has to be here after so many seconds; default 30\n"
     "  --drain S            how long the end may take; default 10\n"
     "\n"
-    "  --trace FILE         writes a line for each batch, the data of the timeline; with --mode processes FILE.0, FILE.1...\n"
+    "  --trace FILE         writes a line for each batch, for the timeline; with --mode processes FILE.0, FILE.1...\n"
     "  --inject LIST        faults on purpose: crash=V, exit=V, stop=V, last=V (of rows that begin with V), garbage,\n"
     "                       late=MS\n";
 

@@ -33,8 +33,8 @@ struct settings {
 };
 
 /*
- * Reads the arguments; the texts point into them. A wrong one is said on stderr, and the program ends with 2; --help ends
- * it with 0.
+ * Reads the arguments; the texts point into them. A wrong one is said on stderr, and the program ends with 2; --help
+ * ends it with 0.
  */
 void settings_read(struct settings *settings, int argc, char *argv[]);
 
