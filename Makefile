@@ -321,7 +321,7 @@ else
 $(MODEL_FILE): | $(BUILD)/gpu/train
 	@$(LAUNCH) $(BUILD)/gpu/train
 lab13: $(BUILD)/gpu/lab13 $(BUILD)/gpu/serve $(MODEL_FILE)
-	@$(LAUNCH) $< $(ARGS)
+	@$(LAUNCH) labs/run $@ $<
 serve: $(BUILD)/gpu/serve $(if $(MODEL),,$(MODEL_FILE))
 	@$(LAUNCH) $< $(DEVICES:%=--devices %) $(PORT:%=--port %) $(MODEL:%=--models %) $(ARGS)
 load: $(BUILD)/gpu/load
@@ -374,15 +374,23 @@ $(FUZZERS:%=$(BUILD)/tests/fuzz/fuzz_%): %: %.o $(GPU_OBJECTS) $(LIBRARY)
 ##   make bench                  measures this machine, into results/; QUICK=1: in less than a minute; SECONDS=600: for so long;
 ##                               WORKERS=N: up to so many; PART=0.75: the part of the mixed work that can be shared out;
 ##                               SEED=N: the orders of an earlier run; RESULTS=/tmp/before: into another folder
+##   make bench-serving          measures lab 13's server against FastAPI and theory; QUICK=, SECONDS=, SEED=, RESULTS= as above
 ##   make bench-compare          OLD=... NEW=...: what got slower beyond the noise from one run to another; ALL=1: every row
 ##   make plots                  draws the newest data of each kind; PAPER=1: for print
 ##   make report                 all charts, all tables and the machine on one page of HTML, to be handed out
-.PHONY: bench bench-compare plots report
+.PHONY: bench bench-serving bench-compare plots report
 bench: $(BENCH_PROGRAMS) $(BENCH_PEERS)
 ifeq ($(JSON_LIBS),)
 	@echo 'off: the benchmarks, for want of libjansson-dev and pkg-config (./setup bench installs them)'
 else
 	@BUILD=$(BUILD) QUICK=$(QUICK) BUDGET=$(SECONDS) WORKERS=$(WORKERS) PART=$(PART) bench/run
+endif
+ifneq ($(and $(JSON_LIBS),$(SERVING_LIBS)),)
+bench-serving: $(BUILD)/bench/serving $(BUILD)/gpu/serve $(MODEL_FILE)
+	@BUILD=$(BUILD) QUICK=$(QUICK) BUDGET=$(SECONDS) bench/run --serving
+else
+bench-serving:
+	@echo '$(serving_off)'
 endif
 bench-compare: $(filter %/compare,$(BENCH_PROGRAMS))
 ifeq ($(JSON_LIBS),)

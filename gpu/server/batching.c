@@ -189,6 +189,11 @@ static bool admit(struct batch *batch, const struct waiting *waiting) {
     return true;
 }
 
+uint32_t batching_model(const struct batching *batching) {
+    const struct waiting *first = first_from(batching, 0);
+    return first == NULL ? 0 : first->model;
+}
+
 size_t batching_take(struct batching *batching, uint64_t now, const struct cost *cost, size_t free,
                      struct waiting **batch, size_t room) {
     struct waiting *first = first_from(batching, 0);

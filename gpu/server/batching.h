@@ -59,6 +59,9 @@ void batching_return(struct batching *batching, struct waiting *waiting);
 /* It does not wait any more: its client has gone. One that does not wait is left as it is. */
 void batching_remove(struct batching *batching, struct waiting *waiting);
 
+/* The model of the batch that would be taken next, whose cost is to be given to those below; 0 when nobody waits. */
+uint32_t batching_model(const struct batching *batching);
+
 /*
  * The batch that a worker that is free should run now: up to `room` requests of one model, stored in the order in which
  * they waited, and taken out of here. Returns how many; 0 when nobody waits, or all may wait longer (.delay).

@@ -53,6 +53,11 @@ static void count_death(struct child *child, uint64_t now) {
     child->again = now + wait * 3 / 4 + now % (wait / 2);
 }
 
+/* Whether the system had nothing left to start it with: no fault of the program. */
+static bool is_shortage(int code) {
+    return code == -EMFILE || code == -ENFILE || code == -EAGAIN || code == -ENOMEM;
+}
+
 int child_start(struct child *child, const struct child_program *program, uint64_t now, struct failure *failure) {
     char *texts;
     size_t count;
@@ -60,7 +65,8 @@ int child_start(struct child *child, const struct child_program *program, uint64
     if (variables == NULL)
         return fail(failure, -ENOMEM, "starting a worker: memory is short");
     at_command_failure why = {.code = 0};
-    at_subprocess_options options = {.env = at_env(variables, count),
+    at_subprocess_options options = {.executable = program->executable,
+                                     .env = at_env(variables, count),
                                      .pass_fds = at_fds(program->descriptors, program->descriptor_count),
                                      .stdin = AT_DEVNULL,
                                      .failure = &why};
@@ -71,6 +77,10 @@ int child_start(struct child *child, const struct child_program *program, uint64
     if (result != 0) {
         snprintf(child->why, sizeof child->why, "%.199s", why.text);
         count_death(child, now);
+        if (is_shortage(result)) { /* which passes, so that it is tried as long as it takes */
+            child->out = false;
+            child->deaths -= child->deaths == CHILD_DEATHS;
+        }
         return fail(failure, result, "%s", why.text);
     }
     return 0;

@@ -10,7 +10,7 @@
 /*
  * How soon it is started again. A death after it has done something useful costs nothing: at once. One after another
  * without that waits 0.1 s, 0.2 s, 0.4 s... up to 5 s, some more or less so that many do not start together; the fifth
- * within 60 s is the last.
+ * within 60 s is the last. When the system lacks descriptors, processes or memory, it is tried again without end.
  */
 enum { CHILD_DEATHS = 5 };
 
@@ -27,7 +27,8 @@ struct child {
 
 /* What it executes, with which variables besides this process's own, and which descriptors it keeps. */
 struct child_program {
-    at_command command;
+    const char *executable; /* the file */
+    at_command command;     /* its name and its arguments */
     const at_variable *variables;
     size_t variable_count;
     const int *descriptors;

@@ -321,8 +321,8 @@ bool engine_ready(const struct engine *engine) {
 void trace_batch(struct engine *engine, const struct worker_record *worker, const struct record *record,
                  uint64_t started, uint64_t ended) {
     if (engine->trace != NULL)
-        fprintf(engine->trace, "%zu,%s,%s,%.1f,%.1f,%u,%u,%s\n", worker->worker.index, worker->worker.device,
-                record->canary ? "canary" : "batch", (double)(started - engine->start) / 1000,
+        fprintf(engine->trace, "%zu,%s,%s,%.1f,%.1f,%u,%u,%s\n", engine->options.number + worker->worker.index,
+                worker->worker.device, record->canary ? "canary" : "batch", (double)(started - engine->start) / 1000,
                 (double)(ended - engine->start) / 1000, record->rows, record->count,
                 engine->models[record->place].name);
 }
@@ -330,6 +330,6 @@ void trace_batch(struct engine *engine, const struct worker_record *worker, cons
 void trace_event(struct engine *engine, const struct worker_record *worker, const char *event, uint64_t now) {
     double moment = (double)(now - engine->start) / 1000;
     if (engine->trace != NULL)
-        fprintf(engine->trace, "%zu,%s,%s,%.1f,%.1f,0,0,\n", worker->worker.index, worker->worker.device, event, moment,
-                moment);
+        fprintf(engine->trace, "%zu,%s,%s,%.1f,%.1f,0,0,\n", engine->options.number + worker->worker.index,
+                worker->worker.device, event, moment, moment);
 }

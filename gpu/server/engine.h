@@ -24,6 +24,7 @@ struct engine_options {
     enum engine_mode mode;
     const char *const *devices; /* their texts (device.h), each one a worker; inline: only one */
     size_t workers;
+    unsigned number;           /* that answers give as the first worker's */
     const char *folder;        /* of the models */
     const char *const *models; /* the sources (model.h) loaded at the start */
     size_t model_count;
@@ -148,7 +149,7 @@ struct worker_view {
     const char *reason;                                  /* of the last death, "" */
     uint64_t restarts, batches, requests, rows, retried; /* retried: requests that its deaths made others run */
     uint64_t busy;                                       /* nanoseconds in batches */
-    struct cost cost;                                    /* learnt */
+    struct cost cost;                                    /* learnt, of the model that it ran last */
 };
 
 size_t engine_workers(const struct engine *engine);

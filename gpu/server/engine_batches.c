@@ -50,7 +50,8 @@ static void count_batch(struct engine *engine, struct worker_record *worker, con
     worker->answered += record->count;
     worker->rows += record->rows;
     worker->busy += ended - started;
-    cost_learn(&worker->cost, record->rows, ended - started);
+    worker->place = record->place;
+    cost_learn(&worker->costs[record->place], record->rows, ended - started);
 }
 
 static void finish_order(struct engine *engine, struct worker_record *worker, struct record *record) {
@@ -65,6 +66,9 @@ static void finish_order(struct engine *engine, struct worker_record *worker, st
         return;
     trace_batch(engine, worker, record, started, ended);
     if (record->canary) {
+        /* The first that is known of what the model takes here: so a first batch that hangs is found out soon. */
+        if (worker->costs[record->place].n == 0)
+            cost_learn(&worker->costs[record->place], 1, ended - started);
         worker_canary(engine, worker, record->place, now);
         return;
     }
@@ -163,20 +167,23 @@ static void post_batch(struct engine *engine, struct worker_record *worker, stru
         order->slots[i] = request->slot;
         order->words[i] = word;
         request->state = SLOT_CLAIMED;
-        request->task.service = (struct infer_service){.device = worker->worker.device,
-                                                       .worker = (unsigned)worker->worker.index,
-                                                       .batch = record->rows,
-                                                       .simulated = worker->simulated};
+        request->task.service =
+            (struct infer_service){.device = worker->worker.device,
+                                   .worker = engine->options.number + (unsigned)worker->worker.index,
+                                   .batch = record->rows,
+                                   .simulated = worker->simulated};
         atomic_store_explicit(&region_slot(engine->region, request->slot)->word, word, memory_order_release);
     }
     worker_post(engine, worker, now);
 }
 
 /* What a batch takes that is started now: behind those that the worker has already, if it may have several. */
-static struct cost cost_now(const struct worker_record *worker) {
-    struct cost cost = worker->cost;
-    for (uint64_t order = worker->collected; order < worker->posted; order++)
-        cost.alpha += (double)cost_predict(&worker->cost, worker->records[order % REGION_ORDERS].rows);
+static struct cost cost_now(const struct worker_record *worker, uint32_t model) {
+    struct cost cost = worker->costs[model];
+    for (uint64_t order = worker->collected; order < worker->posted; order++) {
+        const struct record *record = &worker->records[order % REGION_ORDERS];
+        cost.alpha += (double)cost_predict(&worker->costs[record->place], record->rows);
+    }
     return cost;
 }
 
@@ -185,7 +192,7 @@ static void start_batches(struct engine *engine, uint64_t now) {
     struct worker_record *worker;
     size_t free;
     while (batching_requests(engine->batching) > 0 && (worker = free_worker(engine, &free)) != NULL) {
-        struct cost cost = cost_now(worker);
+        struct cost cost = cost_now(worker, batching_model(engine->batching));
         size_t count = batching_take(engine->batching, now, &cost, free, batch, DEVICE_BATCH);
         if (count == 0)
             return;
@@ -199,6 +206,7 @@ static void start_batches(struct engine *engine, uint64_t now) {
 /* What the next batch takes at least (batching_least). */
 static uint64_t least_time(const struct engine *engine) {
     const struct cost *fastest = NULL;
+    uint32_t model = batching_model(engine->batching);
     size_t ready = 0;
     for (size_t i = 0; i < engine->worker_count; i++) {
         const struct worker_record *worker = &engine->workers[i];
@@ -207,8 +215,9 @@ static uint64_t least_time(const struct engine *engine) {
         if (worker->in_flight < engine->options.in_flight && !worker->child.killed)
             return 0; /* it is free: to give up what it could do would be to learn nothing any more (batching.h) */
         ready++;
-        if (fastest == NULL || cost_predict(&worker->cost, 1) < cost_predict(fastest, 1))
-            fastest = &worker->cost;
+        const struct cost *cost = &worker->costs[model];
+        if (fastest == NULL || cost_predict(cost, 1) < cost_predict(fastest, 1))
+            fastest = cost;
     }
     return fastest == NULL ? 0 : batching_least(engine->batching, fastest, ready);
 }

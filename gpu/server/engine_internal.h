@@ -49,7 +49,8 @@ struct worker_record {
     uint64_t since;    /* of the state, or of the oldest order: when it was last heard of */
     uint64_t answered; /* requests, since its start */
     uint64_t restarts, batches, requests, rows, retried, busy;
-    struct cost cost;
+    struct cost costs[DEVICE_MODELS]; /* of each model */
+    uint32_t place;                   /* of the model that it ran last */
 };
 
 /* What is known of a model that has been opened: made by another thread while the front goes on. */

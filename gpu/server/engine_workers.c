@@ -40,12 +40,18 @@ static int start_process(struct engine *engine, struct worker_record *worker, ui
     snprintf(worker->arguments[0], sizeof worker->arguments[0], "%zu", worker->worker.index);
     for (size_t i = 0; i < 3; i++)
         snprintf(worker->arguments[i + 1], sizeof worker->arguments[i + 1], "%d", descriptors[i]);
-    const char *const command[] = {
-        engine->options.program, "--worker",           worker->arguments[0], worker->worker.device,
-        worker->arguments[1],    worker->arguments[2], worker->arguments[3], NULL};
+    const char *const command[] = {"serve",
+                                   "--worker",
+                                   worker->arguments[0],
+                                   worker->worker.device,
+                                   worker->arguments[1],
+                                   worker->arguments[2],
+                                   worker->arguments[3],
+                                   NULL};
     /* Each worker is one core, or one card; a library that takes all cores would only disturb the others. */
     static const at_variable VARIABLES[] = {{"OPENBLAS_NUM_THREADS", "1"}, {"OMP_NUM_THREADS", "1"}};
-    struct child_program program = {.command = AT_COMMAND(command),
+    struct child_program program = {.executable = engine->options.program,
+                                    .command = AT_COMMAND(command),
                                     .variables = VARIABLES,
                                     .variable_count = 2,
                                     .descriptors = descriptors,
@@ -103,6 +109,7 @@ static void start(struct engine *engine, struct worker_record *worker, uint64_t 
     worker->work.worker = NULL; /* nothing to be closed */
     if (engine->options.mode == ENGINE_PROCESSES) {
         snprintf(worker->reason, sizeof worker->reason, "%.255s", worker->child.why);
+        worker->child.again = now + patient(engine, worker->child.again - now);
         worker_set_state(engine, worker, worker->child.out ? WORKER_OUT : WORKER_WAITING, now);
     } else if (engine->options.mode == ENGINE_THREADS) {
         snprintf(worker->reason, sizeof worker->reason, "%s", at_strerror(result));
@@ -173,7 +180,7 @@ static uint64_t hang_limit(const struct worker_record *worker) {
     const struct record *record = &worker->records[worker->collected % REGION_ORDERS];
     if (worker->state == WORKER_STARTING || record->kind != ORDER_INFER)
         return LONGEST_START;
-    uint64_t expected = 10 * cost_predict(&worker->cost, record->rows);
+    uint64_t expected = 10 * cost_predict(&worker->costs[record->place], record->rows);
     if (expected == 0)
         return HANG_UNKNOWN;
     return expected > SHORTEST_HANG ? expected : SHORTEST_HANG;
@@ -304,5 +311,5 @@ void engine_worker(const struct engine *engine, size_t index, struct worker_view
                                  .rows = worker->rows,
                                  .retried = worker->retried,
                                  .busy = worker->busy,
-                                 .cost = worker->cost};
+                                 .cost = worker->costs[worker->place]};
 }

@@ -41,6 +41,7 @@ static int open_engine(struct front *front, const char *program, struct failure 
                                                        : ENGINE_INLINE,
         .devices = settings->devices,
         .workers = settings->device_count,
+        .number = settings->number,
         .folder = settings->folder,
         .models = settings->models,
         .model_count = settings->model_count,
@@ -82,19 +83,6 @@ static int open_service(struct front *front, struct failure *failure) {
                  .slow = settings->slow},
     };
     return service_open(&front->service, &options, failure);
-}
-
-static void say_where(const struct front *front) {
-    const struct settings *settings = front->settings;
-    if (settings->listening >= 0)
-        return; /* the parent has said it */
-    printf("serve: http://%s%s%s:%u, %s, %zu worker%s:", strchr(settings->address, ':') ? "[" : "", settings->address,
-           strchr(settings->address, ':') ? "]" : "", http_port(service_http(front->service)),
-           serve_mode_name(settings->mode), settings->device_count, settings->device_count == 1 ? "" : "s");
-    for (size_t i = 0; i < settings->device_count; i++)
-        printf(" %s", settings->devices[i]);
-    puts("");
-    fflush(stdout);
 }
 
 /* ---- the loop */
@@ -175,7 +163,8 @@ int front_run(const struct settings *settings, const char *program) {
         result = open_service(&front, &failure);
     int status = 1;
     if (result == 0) {
-        say_where(&front);
+        if (settings->listening < 0) /* else the parent has said it */
+            settings_say(settings, http_port(service_http(front.service)));
         status = loop(&front);
     } else {
         fprintf(stderr, "serve: %s\n", failure.text);

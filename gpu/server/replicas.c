@@ -19,39 +19,43 @@ struct replicas {
     char *const *arguments;
     const char *program;
     struct child children[ENGINE_WORKERS];
-    int signals, listening, ready;
-    uint64_t end;  /* when those that are left are killed; 0: nobody has told us to end */
-    uint64_t said; /* how many are ready; said once */
-    bool out;
+    int ready[ENGINE_WORKERS];     /* eventfds, on which each says that it is */
+    bool is_ready[ENGINE_WORKERS]; /* since its start */
+    int signals, listening;
+    uint64_t end; /* when those that are left are killed; 0: nobody has told us to end */
+    bool said;    /* that all are ready, which is said once */
 };
 
 static int start(struct replicas *replicas, size_t index, uint64_t now) {
     size_t count = 0;
     while (replicas->arguments[count] != NULL)
         count++;
-    const char **command = calloc(count + 11, sizeof *command);
+    const char **command = calloc(count + 13, sizeof *command);
     if (command == NULL)
         return -ENOMEM;
-    char listening[16], ready[16], trace[512];
+    char listening[16], ready[16], number[16], trace[512];
     snprintf(listening, sizeof listening, "%d", replicas->listening);
-    snprintf(ready, sizeof ready, "%d", replicas->ready);
+    snprintf(ready, sizeof ready, "%d", replicas->ready[index]);
+    snprintf(number, sizeof number, "%zu", index);
     snprintf(trace, sizeof trace, "%s.%zu", replicas->settings->trace == NULL ? "" : replicas->settings->trace, index);
     /* What comes last counts. Each writes a trace of its own: FILE.0, FILE.1... */
     const char *const more[] = {"--mode",      "serial",  "--devices", replicas->settings->devices[index],
                                 "--listening", listening, "--ready",   ready,
-                                "--trace",     trace};
-    size_t more_count = replicas->settings->trace == NULL ? 8 : 10;
-    command[0] = replicas->program;
+                                "--number",    number,    "--trace",   trace};
+    size_t more_count = replicas->settings->trace == NULL ? 10 : 12;
+    command[0] = "serve";
     memcpy(command + 1, replicas->arguments + 1, (count - 1) * sizeof *command);
     memcpy(command + count, more, more_count * sizeof *more);
     static const at_variable VARIABLES[] = {{"OPENBLAS_NUM_THREADS", "1"}, {"OMP_NUM_THREADS", "1"}};
-    const int descriptors[] = {replicas->listening, replicas->ready};
-    struct child_program program = {.command = AT_COMMAND(command),
+    const int descriptors[] = {replicas->listening, replicas->ready[index]};
+    struct child_program program = {.executable = replicas->program,
+                                    .command = AT_COMMAND(command),
                                     .variables = VARIABLES,
                                     .variable_count = 2,
                                     .descriptors = descriptors,
                                     .descriptor_count = 2};
     struct failure failure;
+    replicas->is_ready[index] = false;
     int result = child_start(&replicas->children[index], &program, now, &failure);
     free(command);
     if (result != 0)
@@ -65,7 +69,7 @@ static size_t turn(struct replicas *replicas, uint64_t now) {
     for (size_t i = 0; i < replicas->settings->device_count; i++) {
         struct child *child = &replicas->children[i];
         /* One that has been ready was sound: its death is not the first of a row. */
-        if (child_has_ended(child, replicas->said > 0 && replicas->end == 0, now) && replicas->end == 0)
+        if (child_has_ended(child, replicas->is_ready[i], now) && replicas->end == 0)
             fprintf(stderr, "serve: process %zu (%s): %s%s\n", i, replicas->settings->devices[i], child->why,
                     child->out ? "; it died too often, and is not started again" : "");
         if (child->popen == NULL && replicas->end == 0 && !child->out && now >= child->again)
@@ -83,15 +87,18 @@ static bool all_out(const struct replicas *replicas) {
 }
 
 static void heed_ready(struct replicas *replicas) {
-    uint64_t more;
-    if (read(replicas->ready, &more, sizeof more) != sizeof more)
-        return;
-    uint64_t all = replicas->settings->device_count;
-    if (replicas->said < all && replicas->said + more >= all) {
+    bool all = true;
+    for (size_t i = 0; i < replicas->settings->device_count; i++) {
+        uint64_t times;
+        if (read(replicas->ready[i], &times, sizeof times) == sizeof times)
+            replicas->is_ready[i] = true;
+        all = all && replicas->is_ready[i];
+    }
+    if (all && !replicas->said) {
+        replicas->said = true;
         puts("serve: ready");
         fflush(stdout);
     }
-    replicas->said += more;
 }
 
 static void heed_signals(struct replicas *replicas, uint64_t now) {
@@ -106,9 +113,10 @@ static void heed_signals(struct replicas *replicas, uint64_t now) {
 
 static int loop(struct replicas *replicas) {
     size_t count = replicas->settings->device_count;
-    struct pollfd sources[ENGINE_WORKERS + 2];
+    struct pollfd sources[2 * ENGINE_WORKERS + 1];
     while (true) {
         uint64_t now = now_ns();
+        heed_ready(replicas);
         size_t running = turn(replicas, now);
         if (replicas->end != 0 && (running == 0 || now >= replicas->end))
             return running == 0 ? 0 : 1;
@@ -117,12 +125,12 @@ static int loop(struct replicas *replicas) {
             return 1;
         }
         sources[0] = (struct pollfd){.fd = replicas->signals, .events = POLLIN};
-        sources[1] = (struct pollfd){.fd = replicas->ready, .events = POLLIN};
-        for (size_t i = 0; i < count; i++)
-            sources[i + 2] = (struct pollfd){.fd = child_sentinel(&replicas->children[i]), .events = POLLIN};
+        for (size_t i = 0; i < count; i++) {
+            sources[2 * i + 1] = (struct pollfd){.fd = child_sentinel(&replicas->children[i]), .events = POLLIN};
+            sources[2 * i + 2] = (struct pollfd){.fd = replicas->ready[i], .events = POLLIN};
+        }
         /* While one waits to be started again, or the end is near, the time has to be looked at. */
-        poll(sources, (nfds_t)count + 2, running < count || replicas->end != 0 ? 50 : -1);
-        heed_ready(replicas);
+        poll(sources, 2 * (nfds_t)count + 1, running < count || replicas->end != 0 ? 50 : -1);
         heed_signals(replicas, now_ns());
     }
 }
@@ -131,8 +139,10 @@ int replicas_run(const struct settings *settings, char *const *arguments, const 
     struct replicas replicas = {.settings = settings, .arguments = arguments, .program = program};
     struct failure failure = {.text = ""};
     replicas.signals = front_signals();
-    replicas.ready = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (replicas.signals < 0 || replicas.ready < 0) {
+    bool open = replicas.signals >= 0;
+    for (size_t i = 0; i < settings->device_count && open; i++)
+        open = (replicas.ready[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) >= 0;
+    if (!open) {
         perror("serve: eventfd");
         return 1;
     }
@@ -141,14 +151,13 @@ int replicas_run(const struct settings *settings, char *const *arguments, const 
         fprintf(stderr, "serve: %s\n", failure.text);
         return 1;
     }
-    printf("serve: http://%s:%u, %s, %zu processes\n", settings->address, http_port_of(replicas.listening),
-           serve_mode_name(settings->mode), settings->device_count);
-    fflush(stdout);
+    settings_say(settings, http_port_of(replicas.listening));
     int status = loop(&replicas);
-    for (size_t i = 0; i < settings->device_count; i++)
+    for (size_t i = 0; i < settings->device_count; i++) {
         child_free(&replicas.children[i]);
+        close(replicas.ready[i]);
+    }
     close(replicas.listening);
-    close(replicas.ready);
     close(replicas.signals);
     return status;
 }

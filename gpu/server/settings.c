@@ -42,8 +42,14 @@ static const char USAGE[] =
 
 static const char *const MODES[] = {"serial", "threads", "processes", "shared-queue"};
 
-const char *serve_mode_name(enum serve_mode mode) {
-    return MODES[mode];
+void settings_say(const struct settings *settings, uint16_t port) {
+    bool six = strchr(settings->address, ':') != NULL;
+    printf("serve: http://%s%s%s:%u, %s, %zu worker%s:", six ? "[" : "", settings->address, six ? "]" : "", port,
+           MODES[settings->mode], settings->device_count, settings->device_count == 1 ? "" : "s");
+    for (size_t i = 0; i < settings->device_count; i++)
+        printf(" %s", settings->devices[i]);
+    puts("");
+    fflush(stdout);
 }
 
 static void wrong(const char *option, const char *value, const char *what) __attribute__((noreturn));
@@ -67,18 +73,20 @@ static uint64_t whole(const char *option, const char *text, uint64_t least, uint
 }
 
 /* Cuts a copy of the text at its commas; main's arguments stay as they are, for the processes of SERVE_PROCESSES. */
-static size_t list(const char *option, const char *text, const char **items, size_t most) {
+static size_t list(const char *option, const char *text, char **copy, const char **items, size_t most) {
     size_t count = 0;
-    char *rest = strdup(text);
+    free(*copy); /* the option has been given before: the last one counts */
+    char *rest = *copy = strdup(text);
     if (rest == NULL)
         at_fatal("serve: no memory for --%s", option);
+    const char *what = NULL;
     for (char *item; (item = strsep(&rest, ",")) != NULL;) {
-        if (*item == '\0')
-            wrong(option, text, "nothing before or behind a comma");
-        if (count == most)
-            wrong(option, text, "too many");
-        items[count++] = item;
+        what = *item == '\0' ? "nothing before or behind a comma" : count == most ? "too many" : what;
+        if (what == NULL)
+            items[count++] = item;
     }
+    if (what != NULL)
+        wrong(option, text, what);
     return count;
 }
 
@@ -138,6 +146,7 @@ enum number {
     DRAIN,
     TRACE,
     INJECT,
+    NUMBER,
     LISTENING,
     READY,
     HELP
@@ -165,7 +174,8 @@ static const struct option OPTIONS[] = {
     {"drain", required_argument, NULL, DRAIN},
     {"trace", required_argument, NULL, TRACE},
     {"inject", required_argument, NULL, INJECT},
-    {"listening", required_argument, NULL, LISTENING}, /* these two are for SERVE_PROCESSES itself */
+    {"number", required_argument, NULL, NUMBER}, /* these three are for SERVE_PROCESSES itself */
+    {"listening", required_argument, NULL, LISTENING},
     {"ready", required_argument, NULL, READY},
     {"help", no_argument, NULL, HELP},
     {NULL, 0, NULL, 0},
@@ -210,6 +220,9 @@ static void read_number(struct settings *settings, int option, const char *name,
     case DRAIN:
         settings->drain = (unsigned)whole(name, text, 0, 86400);
         break;
+    case NUMBER:
+        settings->number = (unsigned)whole(name, text, 0, ENGINE_WORKERS);
+        break;
     case LISTENING:
         settings->listening = (int)whole(name, text, 0, 1 << 20);
         break;
@@ -222,10 +235,10 @@ static void read_number(struct settings *settings, int option, const char *name,
 static void read_option(struct settings *settings, int option, const char *name, char *text) {
     switch (option) {
     case DEVICES:
-        settings->device_count = list(name, text, settings->devices, ENGINE_WORKERS);
+        settings->device_count = list(name, text, &settings->device_texts, settings->devices, ENGINE_WORKERS);
         break;
     case MODELS:
-        settings->model_count = list(name, text, settings->models, DEVICE_MODELS);
+        settings->model_count = list(name, text, &settings->model_texts, settings->models, DEVICE_MODELS);
         break;
     case FOLDER:
         settings->folder = text;

@@ -18,6 +18,7 @@ struct settings {
     size_t device_count;
     const char *models[DEVICE_MODELS];
     size_t model_count;
+    char *device_texts, *model_texts; /* which those point into, as long as the program runs */
     const char *folder;
     const char *address;
     unsigned port;
@@ -29,6 +30,7 @@ struct settings {
     uint64_t body;                                                   /* bytes; 0: what the largest model can need */
     unsigned connections, connections_per_client, idle, slow, drain; /* the last three in seconds */
     const char *trace, *inject;
+    unsigned number;      /* of the process, from 0; SERVE_PROCESSES gives it */
     int listening, ready; /* descriptors from the parent of SERVE_PROCESSES; -1: there is none */
 };
 
@@ -38,6 +40,7 @@ struct settings {
  */
 void settings_read(struct settings *settings, int argc, char *argv[]);
 
-const char *serve_mode_name(enum serve_mode mode);
+/* One line on stdout: where the server is to be found, and what it is. */
+void settings_say(const struct settings *settings, uint16_t port);
 
 #endif
