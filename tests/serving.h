@@ -1,4 +1,4 @@
-/* serving.h: what the suites about the server share: tiny models in a folder of the test, with answers known beforehand. */
+/* serving.h: what the suites about the server share: tiny models in a folder of the test, whose answers are known. */
 #ifndef ATELIER_TESTS_SERVING_H
 #define ATELIER_TESTS_SERVING_H
 

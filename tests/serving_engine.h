@@ -1,4 +1,4 @@
-/* serving_engine.h: what the suites about the engine share: one opened in a line, its loop, requests and their answers. */
+/* serving_engine.h: what the suites about the engine share: one opened in a line, its loop, requests, answers. */
 #ifndef ATELIER_TESTS_SERVING_ENGINE_H
 #define ATELIER_TESTS_SERVING_ENGINE_H
 

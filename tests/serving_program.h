@@ -1,4 +1,4 @@
-/* serving_program.h: what the suites about the program `serve` share: one started, its lines, requests for inference. */
+/* serving_program.h: what the suites about the program serve share: one started, its lines, inference. */
 #ifndef ATELIER_TESTS_SERVING_PROGRAM_H
 #define ATELIER_TESTS_SERVING_PROGRAM_H
 

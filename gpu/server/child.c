@@ -110,6 +110,7 @@ bool child_has_ended(struct child *child, bool useful, uint64_t now) {
     at_popen_free(child->popen);
     child->popen = NULL;
     child->signal = returncode < 0 && returncode != AT_NO_RETURNCODE ? -returncode : 0;
+    child->status = returncode > 0 ? returncode : 0;
     if (!child->killed)
         describe_end(child, returncode);
     if (useful) {

@@ -22,6 +22,7 @@ struct child {
     bool out;        /* it died too often */
     bool killed;     /* by child_kill, which has said why */
     int signal;      /* that ended it last; 0: none did */
+    int status;      /* or else with which status it ended */
     char why[200];   /* the last death: "killed by signal 9 (Killed)", "ended with status 70" */
 };
 

@@ -158,6 +158,9 @@ bool engine_turn(struct engine *engine) {
     workers_turn(engine, now);
     models_turn(engine);
     batches_turn(engine, now);
+    /* Only now, when all who can work do. */
+    for (size_t i = 0; i < engine->worker_count; i++)
+        batches_answer(engine, &engine->workers[i]);
     if (engine->options.mode != ENGINE_INLINE)
         return false;
     struct worker_record *worker = &engine->workers[0];
@@ -165,6 +168,7 @@ bool engine_turn(struct engine *engine) {
     for (; worker->state != WORKER_OUT && worker->collected != worker->posted; more = true) {
         worker_step(&worker->work);
         batches_collect(engine, worker);
+        batches_answer(engine, worker);
     }
     return more || engine->due;
 }

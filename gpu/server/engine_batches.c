@@ -51,7 +51,6 @@ static void count_batch(struct engine *engine, struct worker_record *worker, con
     worker->rows += record->rows;
     worker->busy += ended - started;
     worker->place = record->place;
-    cost_learn(&worker->costs[record->place], record->rows, ended - started);
 }
 
 static void finish_order(struct engine *engine, struct worker_record *worker, struct record *record) {
@@ -61,6 +60,8 @@ static void finish_order(struct engine *engine, struct worker_record *worker, st
     uint64_t ended = atomic_load_explicit(&order->ended, memory_order_relaxed);
     if (started < record->posted || ended < started || ended > now) /* a worker's word is not trusted */
         started = ended = now;
+    /* What it took as the front sees it, handed over and collected: that is what a deadline has to bear. */
+    uint64_t taken = now - (record->posted > worker->since ? record->posted : worker->since);
     worker->since = now;
     if (record->kind != ORDER_INFER)
         return;
@@ -68,14 +69,13 @@ static void finish_order(struct engine *engine, struct worker_record *worker, st
     if (record->canary) {
         /* The first that is known of what the model takes here: so a first batch that hangs is found out soon. */
         if (worker->costs[record->place].n == 0)
-            cost_learn(&worker->costs[record->place], 1, ended - started);
+            cost_learn(&worker->costs[record->place], record->rows, taken);
         worker_canary(engine, worker, record->place, now);
         return;
     }
     worker->in_flight--;
     count_batch(engine, worker, record, started, ended, now);
-    for (uint32_t i = 0; i < record->count; i++)
-        finish_request(engine, worker, record->requests[i]);
+    cost_learn(&worker->costs[record->place], record->rows, taken);
 }
 
 void batches_collect(struct engine *engine, struct worker_record *worker) {
@@ -86,6 +86,14 @@ void batches_collect(struct engine *engine, struct worker_record *worker) {
     while (worker->collected < finished) {
         finish_order(engine, worker, &worker->records[worker->collected % REGION_ORDERS]);
         worker->collected++;
+    }
+}
+
+void batches_answer(struct engine *engine, struct worker_record *worker) {
+    for (; worker->answered_orders < worker->collected; worker->answered_orders++) {
+        const struct record *record = &worker->records[worker->answered_orders % REGION_ORDERS];
+        for (uint32_t i = 0; i < record->count; i++)
+            finish_request(engine, worker, record->requests[i]);
     }
 }
 

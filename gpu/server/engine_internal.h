@@ -42,9 +42,9 @@ struct worker_record {
     bool simulated;
     enum worker_state state;
     char reason[REGION_REASON];
-    uint32_t to_load, to_unload, has, loaded; /* models, a bit each: still to be ordered; ordered; tried and right */
-    uint64_t posted, collected;               /* orders */
-    unsigned in_flight;                       /* batches */
+    uint32_t to_load, to_unload, has, loaded;    /* models, a bit each: still to be ordered; ordered; tried and right */
+    uint64_t posted, collected, answered_orders; /* orders: given out; done; and their requests answered */
+    unsigned in_flight;                          /* batches */
     struct record records[REGION_ORDERS];
     uint64_t since;    /* of the state, or of the oldest order: when it was last heard of */
     uint64_t answered; /* requests, since its start */
@@ -130,7 +130,9 @@ void worker_canary(struct engine *engine, struct worker_record *worker, size_t p
 
 /* engine_batches.c */
 void batches_turn(struct engine *engine, uint64_t now); /* gives up, starts batches */
+/* What a worker has finished: it is free for the next batch; and those who asked get their answers, which takes longer. */
 void batches_collect(struct engine *engine, struct worker_record *worker);
+void batches_answer(struct engine *engine, struct worker_record *worker);
 uint64_t batches_next(const struct engine *engine, uint64_t now);
 void batch_died(struct engine *engine, struct worker_record *worker, const struct record *record, bool started);
 

@@ -9,7 +9,7 @@
 static const float CANARY_TOLERANCE = 1e-2F;
 
 bool worker_has_room(const struct worker_record *worker, size_t orders) {
-    return worker->posted - worker->collected + orders <= REGION_ORDERS;
+    return worker->posted - worker->answered_orders + orders <= REGION_ORDERS;
 }
 
 struct order *worker_next_order(struct engine *engine, struct worker_record *worker, enum order_kind kind, size_t place,

@@ -88,7 +88,7 @@ static void begin_mailbox(struct engine *engine, struct worker_record *worker) {
     bell_reset(&mailbox->bell, worker->worker.bell);
     atomic_store_explicit(&mailbox->heartbeat, now_ns(), memory_order_relaxed);
     mailbox->reason[0] = '\0';
-    worker->posted = worker->collected = 0;
+    worker->posted = worker->collected = worker->answered_orders = 0;
     worker->in_flight = 0;
     worker->to_load = worker->to_unload = worker->has = worker->loaded = 0;
     worker->answered = 0;
@@ -151,6 +151,7 @@ int workers_open(struct engine *engine, struct failure *failure) {
 /* It is dead. Its requests wait again, or are given up; what it had finished counts. */
 static void bury(struct engine *engine, struct worker_record *worker, uint64_t now) {
     batches_collect(engine, worker);
+    batches_answer(engine, worker);
     struct mailbox *mailbox = mailbox_of(engine, worker);
     /* From behind, since each goes to the head of those that wait. */
     for (uint64_t i = worker->posted; i-- > worker->collected;) {
@@ -160,7 +161,7 @@ static void bury(struct engine *engine, struct worker_record *worker, uint64_t n
         if (record->kind == ORDER_INFER && !record->canary)
             batch_died(engine, worker, record, started);
     }
-    worker->posted = worker->collected = 0;
+    worker->posted = worker->collected = worker->answered_orders = 0;
     worker->in_flight = 0;
     worker->restarts++;
     worker_set_state(engine, worker, worker->child.out ? WORKER_OUT : WORKER_WAITING, now);

@@ -53,7 +53,11 @@ static int open_engine(struct front *front, const char *program, struct failure 
         .trace = settings->trace,
         .inject = settings->inject,
     };
-    return engine_open(&front->engine, &options, failure);
+    int result = engine_open(&front->engine, &options, failure);
+    /* One that computes where it reads is ready before it listens: others of SERVE_PROCESSES could serve meanwhile. */
+    while (result == 0 && options.mode == ENGINE_INLINE && engine_turn(front->engine))
+        continue;
+    return result;
 }
 
 /* What the largest model's largest request can be, as JSON: 32 characters a number are more than anybody writes. */
@@ -103,6 +107,8 @@ static void say_ready(struct front *front) {
 static bool heed_signals(struct front *front) {
     struct signalfd_siginfo signal;
     while (read(front->signals, &signal, sizeof signal) == sizeof signal) {
+        if (front->settings->listening >= 0 && signal.ssi_signo == SIGINT)
+            continue; /* Ctrl-C reaches the parent, too, which then sends SIGTERM */
         if (front->drain_until != 0)
             return true;
         fprintf(stderr, "serve: %s: finishing %zu request%s\n", strsignal((int)signal.ssi_signo),
@@ -135,14 +141,16 @@ static bool has_drained(const struct front *front) {
 
 static int loop(struct front *front) {
     struct http *http = service_http(front->service);
-    bool again = false;
+    bool again = true; /* the first turn says whether it is ready */
     while (!has_drained(front)) {
         uint64_t moment = again ? 0 : engine_next(front->engine);
         sleep_until(front, moment, http_wait(http));
         if (heed_signals(front))
             return 1;
-        http_turn(http);
+        /* Whoever has finished a batch gets the next before the answers go out, and before more is read. */
         again = engine_turn(front->engine);
+        http_turn(http);
+        again = engine_turn(front->engine) || again;
         if (!front->said_ready && engine_ready(front->engine))
             say_ready(front);
         if (front->drain_until != 0 && now_ns() >= front->drain_until) {

@@ -2,6 +2,7 @@
 #include "region.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -54,6 +55,14 @@ int region_attach(struct region **region, int descriptor) {
     if (size < sizeof *found || found->magic != (MAGIC ^ sizeof *found)) {
         at_shared_free(memory);
         return -EINVAL;
+    }
+    /* The whole pages before the first thing that is a worker's to write. */
+    uintptr_t first = (uintptr_t)found & ~(uintptr_t)(REGION_PAGE - 1);
+    uintptr_t end = (uintptr_t)&found->bell & ~(uintptr_t)(REGION_PAGE - 1);
+    if (mprotect((void *)first, end - first, PROT_READ) != 0) {
+        int error = errno;
+        at_shared_free(memory);
+        return -error;
     }
     *region = found;
     return 0;

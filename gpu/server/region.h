@@ -17,7 +17,7 @@
  *   - each time that a slot goes back, its generation rises: what a worker says about an older one is not heard;
  *   - a mailbox has a ring of orders, written by the front and counted in `posted`, done by the worker and counted in
  *     `finished`. When the worker has died, and only then, the front begins the mailbox anew.
- * The front trusts nothing that a worker can write: indexes and sizes it keeps for itself.
+ * The front trusts nothing that a worker can write: indexes it keeps for itself, sizes the worker can only read.
  */
 
 enum { REGION_WORKERS = 64, REGION_ORDERS = 16, REGION_SOURCE = 512, REGION_REASON = 256 };
@@ -73,7 +73,10 @@ struct mailbox {
     struct order orders[REGION_ORDERS];
 };
 
+enum { REGION_PAGE = 4096 };
+
 struct region {
+    /* The front's alone: a worker can only read the page on which this is (region_attach). */
     uint64_t magic;
     uint32_t workers, slots;
     uint32_t inputs, outputs, rows; /* a slot has room for `rows` rows of so many numbers */
@@ -81,7 +84,8 @@ struct region {
     char folder[REGION_SOURCE];     /* of the models */
     bool deterministic;
     char inject[REGION_REASON]; /* faults on purpose: inject.h */
-    struct bell bell;           /* of the front */
+    char to_the_next_page[REGION_PAGE];
+    struct bell bell; /* of the front */
     struct mailbox mailboxes[REGION_WORKERS];
 };
 

@@ -22,8 +22,9 @@ struct replicas {
     int ready[ENGINE_WORKERS];     /* eventfds, on which each says that it is */
     bool is_ready[ENGINE_WORKERS]; /* since its start */
     int signals, listening;
-    uint64_t end; /* when those that are left are killed; 0: nobody has told us to end */
-    bool said;    /* that all are ready, which is said once */
+    uint64_t end;    /* when those that are left are killed; 0: nobody has told us to end */
+    bool said;       /* that all are ready, which is said once */
+    bool unfinished; /* one could not finish what it had begun */
 };
 
 static int start(struct replicas *replicas, size_t index, uint64_t now) {
@@ -69,14 +70,25 @@ static size_t turn(struct replicas *replicas, uint64_t now) {
     for (size_t i = 0; i < replicas->settings->device_count; i++) {
         struct child *child = &replicas->children[i];
         /* One that has been ready was sound: its death is not the first of a row. */
-        if (child_has_ended(child, replicas->is_ready[i], now) && replicas->end == 0)
-            fprintf(stderr, "serve: process %zu (%s): %s%s\n", i, replicas->settings->devices[i], child->why,
-                    child->out ? "; it died too often, and is not started again" : "");
+        if (child_has_ended(child, replicas->is_ready[i], now)) {
+            if (replicas->end != 0)
+                replicas->unfinished = replicas->unfinished || child->signal != 0 || child->status != 0;
+            else
+                fprintf(stderr, "serve: process %zu (%s): %s%s\n", i, replicas->settings->devices[i], child->why,
+                        child->out ? "; it died too often, and is not started again" : "");
+        }
         if (child->popen == NULL && replicas->end == 0 && !child->out && now >= child->again)
             (void)!start(replicas, i, now);
         running += child->popen != NULL;
     }
     return running;
+}
+
+static bool waits_for_start(const struct replicas *replicas) {
+    for (size_t i = 0; i < replicas->settings->device_count; i++)
+        if (replicas->children[i].popen == NULL && !replicas->children[i].out)
+            return true;
+    return false;
 }
 
 static bool all_out(const struct replicas *replicas) {
@@ -119,7 +131,7 @@ static int loop(struct replicas *replicas) {
         heed_ready(replicas);
         size_t running = turn(replicas, now);
         if (replicas->end != 0 && (running == 0 || now >= replicas->end))
-            return running == 0 ? 0 : 1;
+            return running == 0 && !replicas->unfinished ? 0 : 1;
         if (all_out(replicas)) {
             fprintf(stderr, "serve: no process is left that works\n");
             return 1;
@@ -130,7 +142,7 @@ static int loop(struct replicas *replicas) {
             sources[2 * i + 2] = (struct pollfd){.fd = replicas->ready[i], .events = POLLIN};
         }
         /* While one waits to be started again, or the end is near, the time has to be looked at. */
-        poll(sources, 2 * (nfds_t)count + 1, running < count || replicas->end != 0 ? 50 : -1);
+        poll(sources, 2 * (nfds_t)count + 1, waits_for_start(replicas) || replicas->end != 0 ? 50 : -1);
         heed_signals(replicas, now_ns());
     }
 }

@@ -65,7 +65,7 @@ int at_shared_attach(void **memory, size_t *size, int descriptor) {
     size_t length = (size_t)file.st_size;
     struct header *header = map(descriptor, length);
     if (header == MAP_FAILED)
-        return -errno;
+        return errno == ENOMEM ? -ENOMEM : -EINVAL; /* not to be written to: sealed, or opened otherwise */
     if (header->length != length) {
         munmap(header, length);
         return -EINVAL;
