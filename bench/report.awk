@@ -281,6 +281,31 @@ function latencies_table(    i, part, name, last) {
     }
 }
 
+# The serving lab's goals -------------------------------------------------------------------------------------------
+
+# "30 000/s", "12.3 ms", "0.33×".
+function with_unit(number, unit) {
+    sub(/^x$/, "\302\240×", unit)
+    sub(/ us$/, "\302\240µs", unit)
+    return (number >= 1e4 ? grouped(number) : rounded(number)) unit
+}
+
+function serving_row(    class) {
+    if (!opened) {
+        open_table("what|found|goal|.verdict")
+        print "<tbody>"
+        grouping = 1
+    }
+    class = of("verdict") ~ /^reached/ ? "reached" : of("verdict") ~ /^missed/ ? "missed" : "open"
+    goals += class != "open"
+    goals_reached += class == "reached"
+    print "<tr><th scope=\"row\">" escaped(of("title")) small(of("simulated") == "yes" ? "simulated devices" : "") \
+        "</th>" number_cell(value("samples") == 0 ? "" : with_unit(value("found"), of("unit")) \
+                            small(with_unit(value("low"), "") " to " with_unit(value("high"), ""))) \
+        number_cell((of("relation") == "at least" ? "≥ " : "≤ ") with_unit(value("reach"), of("unit"))) \
+        "<td><span class=\"" class "\">" escaped(of("verdict")) "</span></td></tr>"
+}
+
 # What is missing ----------------------------------------------------------------------------------------------------
 
 function missing_row(    reason, who) {
@@ -299,6 +324,7 @@ FNR == 1 {
     # Data of another time, which had other columns, gives no table.
     known = kind == "missing" ? "samples" in column : kind == "scaling" ? "workload" in column : \
             kind == "latencies" ? "part" in column : kind == "sizes" ? "n" in column && "low_us" in column : \
+            kind == "serving" ? "relation" in column : \
             kind == "footprint" ? "mib" in column : "primitive" in column && "low_ns" in column
     next
 }
@@ -309,6 +335,7 @@ kind == "latencies" { latencies_row(); next }
 kind == "scaling" { if (value("samples") > 0) scaling_row(); next }
 kind == "sizes" { sizes_row(); next }
 kind == "footprint" { across_row(of("mib"), of("way")); next }
+kind == "serving" { serving_row(); next }
 { comparison_row() }
 
 END {

@@ -1,0 +1,183 @@
+/* serving_device.c: what the device alone takes, in this process: by batch size, and under what serving adds to it. */
+#include <stdlib.h>
+
+#include "console.h"
+#include "device.h"
+#include "output.h"
+#include "serving.h"
+
+/* A device of this process with the model loaded, and rows to infer. */
+struct local {
+    struct model *model;
+    struct device device;
+    float *input, *output;
+    struct part parts[DEVICE_BATCH];
+    bool open;
+};
+
+static bool local_open(struct local *local, uint64_t seed) {
+    struct failure failure;
+    *local = (struct local){.open = false};
+    const struct device_options options = {.batch = DEVICE_BATCH};
+    if (model_open(&local->model, "digits", models_folder(), &failure) != 0) {
+        note_failure("bench: %s", failure.text);
+        return false;
+    }
+    if (device_open(&local->device, "cpu", &options, &failure) != 0) {
+        note_failure("bench: %s", failure.text);
+        model_free(local->model);
+        return false;
+    }
+    if (device_load(&local->device, 0, local->model, &failure) != 0) {
+        note_failure("bench: %s", failure.text);
+        device_close(&local->device);
+        model_free(local->model);
+        return false;
+    }
+    size_t inputs = local->model->inputs, outputs = local->model->outputs;
+    local->input = need(DEVICE_BATCH * inputs, sizeof *local->input);
+    local->output = need(DEVICE_BATCH * outputs, sizeof *local->output);
+    struct dice dice = {seed};
+    for (size_t i = 0; i < DEVICE_BATCH * inputs; i++)
+        local->input[i] = (float)dice_part(&dice);
+    for (size_t i = 0; i < DEVICE_BATCH; i++)
+        local->parts[i] = (struct part){local->input + i * inputs, local->output + i * outputs, 1};
+    local->open = true;
+    return true;
+}
+
+static void local_close(struct local *local) {
+    if (!local->open)
+        return;
+    device_close(&local->device);
+    model_free(local->model);
+    free(local->input);
+    free(local->output);
+}
+
+/* Nanoseconds of a batch; negative when the device says no. */
+static double infer(struct local *local, size_t first, size_t rows) {
+    struct failure failure;
+    uint64_t start = now_ns();
+    if (device_infer(&local->device, 0, local->parts + first, rows, &failure) == 0)
+        return (double)(now_ns() - start);
+    note_failure("bench: %s", failure.text);
+    return -1;
+}
+
+/* The median of a batch's times while so many seconds go by. */
+static double median_time(struct local *local, size_t rows, double seconds) {
+    struct samples ns = {0};
+    uint64_t start = now_ns();
+    for (size_t i = 0; i < 3 || seconds_since(start) < seconds; i++) {
+        double time = infer(local, i % (DEVICE_BATCH - rows + 1), rows);
+        if (time < 0)
+            break;
+        samples_add(&ns, time);
+    }
+    double median = spread_of(&ns).median;
+    samples_free(&ns);
+    return median;
+}
+
+/* ---- by batch size */
+
+/* The line time = alpha + beta * rows that misses all medians by the least squares of its relative errors. */
+static void fit(const double *rows, const double *ns, size_t count, double *alpha, double *beta) {
+    double w = 0, x = 0, xx = 0, y = 0, xy = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (ns[i] <= 0)
+            continue;
+        double weight = 1 / (ns[i] * ns[i]);
+        w += weight;
+        x += weight * rows[i];
+        xx += weight * rows[i] * rows[i];
+        y += weight * ns[i];
+        xy += weight * rows[i] * ns[i];
+    }
+    double determinant = w * xx - x * x;
+    *beta = determinant > 0 ? (w * xy - x * y) / determinant : 0;
+    *alpha = w > 0 ? (y - *beta * x) / w : 0;
+}
+
+static const double SIZES[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256};
+enum { COUNT = sizeof SIZES / sizeof *SIZES };
+
+static void write_sizes(struct serving *serving, const struct samples ns[COUNT]) {
+    double medians[COUNT], alpha, beta;
+    for (size_t i = 0; i < COUNT; i++)
+        medians[i] = spread_of(&ns[i]).median;
+    fit(SIZES, medians, COUNT, &alpha, &beta);
+    FILE *file = output_open(serving->options->output, "serving-batches",
+                             "rows,samples,batch_us,batch_us_low,batch_us_high,alpha_us,beta_us");
+    for (size_t i = 0; i < COUNT; i++) {
+        struct spread spread = spread_of(&ns[i]);
+        char key[64];
+        if (spread.count == 0)
+            continue;
+        output_row(file, "%g,%zu,%.6g,%.6g,%.6g,%.6g,%.6g", SIZES[i], spread.count, spread.median / 1e3,
+                   spread.low / 1e3, spread.high / 1e3, alpha / 1e3, beta / 1e3);
+        snprintf(key, sizeof key, "batches/cpu/%g", SIZES[i]);
+        record_row(&serving->record, key, "ours", &ns[i], 50);
+    }
+    output_close(file);
+}
+
+void measure_batches(struct serving *serving) {
+    struct local local;
+    struct samples ns[COUNT] = {0};
+    size_t order[COUNT], rounds = rounds_of(serving, 7);
+    double each = seconds_each(serving, COUNT, rounds, 0.005);
+    progress("serving: batch sizes", serving->seconds + serving->left);
+    if (!local_open(&local, serving->options->seed))
+        return;
+    for (size_t round = 0; round < rounds; round++) {
+        for (size_t i = 0; i < COUNT; i++)
+            order[i] = i;
+        shuffle(&serving->dice, order, COUNT);
+        for (size_t i = 0; i < COUNT && !interrupted(); i++)
+            samples_add(&ns[order[i]], median_time(&local, (size_t)SIZES[order[i]], each));
+    }
+    local_close(&local);
+    write_sizes(serving, ns);
+    for (size_t i = 0; i < COUNT; i++)
+        samples_free(&ns[i]);
+}
+
+/* ---- what serving adds */
+
+struct added {
+    struct local local;
+    struct reached *reached;
+};
+
+/* Each run through HTTP is followed by as many rows as fit into a moment, computed here. */
+static void add_difference(struct point *point, const struct load_result *result) {
+    struct added *added = point->context;
+    double bare = median_time(&added->local, 1, 0.05);
+    samples_add(&added->reached->found, ((double)histogram_quantile(&result->tally.latency, 0.5) - bare) / 1e3);
+}
+
+void measure_added(struct serving *serving) {
+    static struct added added;
+    struct server server = {.name = "shared_queue",
+                            .title = "shared queue, one cpu",
+                            .arguments = {"--port", "0", "--folder", models_folder(), "--devices", "cpu"},
+                            .model = "digits",
+                            .source = "digits"};
+    added.reached = reach_add(serving, "added", "one client: p50 above that of the forward pass in this process", " us",
+                              false, 120, false);
+    size_t rounds = rounds_of(serving, 7);
+    struct point point = {.server = &server,
+                          .x = 1,
+                          .after = add_difference,
+                          .context = &added,
+                          .load = {.scenario = LOAD_SINGLE, .seconds = seconds_each(serving, 1, rounds, 0.2) - 0.05}};
+    if (!local_open(&added.local, serving->options->seed))
+        return;
+    points_measure(serving, &point, 1, rounds, "serving: what it adds");
+    points_write(serving, "added", &point, 1);
+    points_stop(&point, 1);
+    points_free(&point, 1);
+    local_close(&added.local);
+}
