@@ -24,7 +24,7 @@ START_TEST(tritonclient_is_served) {
     char output[4000];
     static const char PYTHON[] = "PYTHONPATH=build/python:$PYTHONPATH PYTHONDONTWRITEBYTECODE=1 python3";
     if (run_line(output, sizeof output, "%s -c 'import tritonclient.http'", PYTHON) != 0)
-        skip_with("python3 has no tritonclient.http; ./setup lab13 installs it into build/python");
+        skip_with("python3 has no tritonclient.http; ./setup test installs it into build/python");
     int status =
         run_line(output, sizeof output, "%s tests/serving_client.py 127.0.0.1:%u", PYTHON, (unsigned)server->port);
     ck_assert_msg(status == 0, "%s", output);

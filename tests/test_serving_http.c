@@ -265,6 +265,30 @@ END_TEST
 
 /* ---- its beginning and its end */
 
+/* Out of descriptors, it takes nobody; when a connection has ended, it must take the next without a push. */
+START_TEST(a_server_out_of_descriptors_listens_again) {
+    struct toy *toy = toy_start((struct http_options){.idle = 1});
+    struct caller first = call(toy->port);
+    int fillers[100], count = 0;
+    get(&first, "/now");
+    hear_echo(&first, "GET", "/now", "", 0);
+    require(setrlimit(RLIMIT_NOFILE, &(struct rlimit){100, 100}) == 0);
+    while (count < 100 && (fillers[count] = dup(first.socket)) >= 0)
+        count++;
+    require(count > 0 && count < 100);
+    close(fillers[--count]);
+    struct caller second = call(toy->port); /* which takes the last one */
+    get(&second, "/now");
+    while (count > 0)
+        close(fillers[--count]);
+    hear_end(&first);
+    hear_echo(&second, "GET", "/now", "", 0);
+    hang_up(&first);
+    hang_up(&second);
+    toy_stop(toy);
+}
+END_TEST
+
 START_TEST(what_cannot_be_listened_on_is_said) {
     struct toy *toy = toy_start((struct http_options){0});
     struct failure failure;
@@ -310,6 +334,46 @@ START_TEST(draining_answers_what_is_here_and_takes_nothing_new) {
 }
 END_TEST
 
+/* Also those that the kernel has connected, and that have asked, before anybody has taken them. */
+START_TEST(draining_answers_whoever_has_asked_before_it) {
+    enum { MANY = 200 };
+    struct toy *toy = toy_start((struct http_options){0});
+    struct caller callers[MANY];
+    for (int i = 0; i < MANY; i++) {
+        callers[i] = call(toy->port);
+        get(&callers[i], "/now");
+    }
+    atomic_store(&toy->draining, true);
+    toy_wake(toy);
+    for (int i = 0; i < MANY; i++) {
+        hear_echo(&callers[i], "GET", "/now", "", 0);
+        hear_end(&callers[i]);
+        hang_up(&callers[i]);
+    }
+    await(atomic_load(&toy->connections) == 0);
+    toy_stop(toy);
+}
+END_TEST
+
+/* An answer that was under way when the end began does not say that it is the last; its connection ends all the same. */
+START_TEST(draining_ends_connections_that_were_being_answered) {
+    struct toy *toy = toy_start((struct http_options){0});
+    struct caller caller = call(toy->port);
+    get(&caller, "/large");
+    await(atomic_load(&toy->begun) == 1);
+    at_sleep(0.05); /* some of it is sent, and no more fits */
+    atomic_store(&toy->draining, true);
+    toy_wake(toy);
+    await(!somebody_listens(toy->port));
+    struct heard heard = hear(&caller);
+    ck_assert_int_eq(heard.status, 200);
+    heard_free(&heard);
+    hear_end(&caller);
+    hang_up(&caller);
+    toy_stop(toy);
+}
+END_TEST
+
 START_TEST(closing_ends_every_request_whatever_its_stage) {
     int before = count_fds();
     struct toy *toy = toy_start((struct http_options){0});
@@ -335,5 +399,6 @@ SUITE("serving_http", requests_are_answered_on_one_connection, pipelined_request
       headers_are_found_in_any_case_and_any_number, paths_come_as_they_are_without_their_query,
       http_1_0_closes_after_the_answer, a_large_answer_comes_whole, a_thousand_connections_wait_at_once,
       too_many_connections_of_one_address_are_refused_with_a_reason, too_many_connections_are_refused_with_a_reason,
-      what_cannot_be_listened_on_is_said, draining_answers_what_is_here_and_takes_nothing_new,
-      closing_ends_every_request_whatever_its_stage)
+      a_server_out_of_descriptors_listens_again, what_cannot_be_listened_on_is_said,
+      draining_answers_what_is_here_and_takes_nothing_new, draining_answers_whoever_has_asked_before_it,
+      draining_ends_connections_that_were_being_answered, closing_ends_every_request_whatever_its_stage)

@@ -311,6 +311,25 @@ START_TEST(a_file_that_is_replaced_does_not_keep_a_worker_from_starting) {
 }
 END_TEST
 
+START_TEST(a_file_that_is_written_over_or_cut_off_in_place_harms_nobody) {
+    static const char *const CPU[] = {"cpu"};
+    struct engine *engine = ready_with(.mode = ENGINE_PROCESSES, .devices = CPU, .workers = 1);
+    for (int i = 0; i < 2; i++) {
+        FILE *file = fopen(in_folder("tiny.safetensors"), "r+e");
+        ck_assert_ptr_nonnull(file);
+        if (i == 0)
+            ck_assert_int_eq(fputs("this is no model any more", file) < 0, 0);
+        else
+            ck_assert_int_eq(ftruncate(fileno(file), 10), 0);
+        ck_assert_int_eq(fclose(file), 0);
+        send_signal(engine, 0, SIGKILL);
+        turn_until(engine, restarts(engine) == (uint64_t)i + 1 && all_ready(engine));
+        require_answers(engine, "tiny", 1);
+    }
+    finish_engine(engine);
+}
+END_TEST
+
 START_TEST(when_no_worker_is_left_a_load_is_told) {
     static const char *const CPU[] = {"cpu"};
     struct engine *engine = ready_with(.mode = ENGINE_PROCESSES, .patience = 0.1, .devices = CPU, .workers = 1);
@@ -378,5 +397,6 @@ SUITE_WITH("serving_models", make_models, remove_folder, a_second_model_is_loade
            unloading_one_that_the_last_deadline_ends_needs_no_push, eight_models_and_no_ninth,
            one_load_at_a_time_and_a_caller_may_go, loads_that_follow_each_other_closely_harm_nobody,
            loading_again_while_a_worker_starts_harms_nobody,
-           a_file_that_is_replaced_does_not_keep_a_worker_from_starting, when_no_worker_is_left_a_load_is_told,
+           a_file_that_is_replaced_does_not_keep_a_worker_from_starting,
+           a_file_that_is_written_over_or_cut_off_in_place_harms_nobody, when_no_worker_is_left_a_load_is_told,
            loads_and_unloads_at_random_leave_all_whole)

@@ -28,7 +28,8 @@ static void judge(const struct run *run, struct load_result *result) {
         snprintf(result->reason, sizeof result->reason, "%llu of %llu requests were not answered rightly",
                  (unsigned long long)failed, (unsigned long long)tally_requests(tally));
     else if (run->options.scenario == LOAD_SERVER)
-        snprintf(result->reason, sizeof result->reason, "%llu requests had to wait for a free connection",
+        snprintf(result->reason, sizeof result->reason,
+                 "%llu requests had to wait for a free connection; more of them (--connections) may get more answers",
                  (unsigned long long)tally->waited);
     else
         snprintf(result->reason, sizeof result->reason, "the next request waits for its answers");

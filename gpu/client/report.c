@@ -123,6 +123,8 @@ void report_search(FILE *file, const struct load_options *options, const struct 
         fprintf(file, "; %.1f was too much\n", search->worse.rate);
     else
         fprintf(file, ", and nothing was too much\n");
+    if (search->worse.rate > 0 && search->worse.limit == LOAD_LIMIT_GENERATOR)
+        fprintf(file, "at that rate the load generator was the limit, not the server, which may do more\n");
     if (search->best.confidence != CONFIDENCE_WITHIN)
         fprintf(file, "too few requests to be 99 %% sure: with %llu late it takes %llu, these were %llu\n",
                 (unsigned long long)search->best.late,

@@ -34,9 +34,10 @@ struct waiting {
     uint64_t deadline; /* the moment at which its answer is worth nothing any more; 0: none */
     uint32_t rows;
     uint32_t model;
-    uint8_t priority; /* 1: before all others, 2, 3...; 0: as the middle one, 8; up to 15 */
-    bool alone;       /* must be the only one of its batch: it was there when a worker died */
-    bool queued;      /* batching's own: whether it is in here */
+    uint8_t
+        priority; /* 1: before all others, who wait as long as it comes; 2, 3...; 0: as the middle one, 8; up to 15 */
+    bool alone;   /* must be the only one of its batch: it was there when a worker died */
+    bool queued;  /* batching's own: whether it is in here */
 };
 
 struct batching_options {

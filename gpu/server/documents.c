@@ -41,8 +41,8 @@ char *document_model(const struct model_view *model) {
                              "outputs", tensor(signature->output, signature->outputs)));
 }
 
-char *document_model_ready(const struct model_view *model) {
-    return text_of(json_pack("{s:s, s:b}", "name", model->name, "ready", model->state == MODEL_READY));
+char *document_model_ready(const struct model_view *model, bool ready) {
+    return text_of(json_pack("{s:s, s:b}", "name", model->name, "ready", ready));
 }
 
 /* ---- its configuration, as Triton's clients read it: here shapes are without the dimension of the rows */

@@ -9,7 +9,7 @@ char *document_live(void);
 char *document_ready(bool ready);
 char *document_server(void);
 char *document_model(const struct model_view *model);
-char *document_model_ready(const struct model_view *model);
+char *document_model_ready(const struct model_view *model, bool ready);
 char *document_config(const struct engine *engine, const struct model_view *model);
 /* Of one model, or, with NULL, of all that are ready. */
 char *document_statistics(const struct engine *engine, const struct model_view *model);

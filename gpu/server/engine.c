@@ -311,6 +311,10 @@ size_t engine_slots(const struct engine *engine) {
     return engine->slots;
 }
 
+size_t engine_numbers(const struct engine *engine) {
+    return (size_t)engine->region->rows * engine->region->inputs;
+}
+
 bool engine_ready(const struct engine *engine) {
     bool ready = false;
     for (size_t i = 0; i < engine->worker_count; i++)

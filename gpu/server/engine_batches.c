@@ -103,7 +103,7 @@ void batches_answer(struct engine *engine, struct worker_record *worker) {
 static bool is_poison(struct request *request, const struct record *record, bool shot) {
     if (shot) {
         request->shots++;
-        request->task.waiting.alone = request->shots >= TASK_SHOTS_TOGETHER;
+        request->task.waiting.alone = request->task.waiting.alone || request->shots >= TASK_SHOTS_TOGETHER;
         return request->shots >= TASK_SHOTS;
     }
     if (record->count == 1)
@@ -151,6 +151,8 @@ static struct worker_record *free_worker(struct engine *engine, size_t *free) {
         struct worker_record *worker = &engine->workers[(engine->turn + i) % engine->worker_count];
         if (worker->state != WORKER_READY || worker->in_flight >= engine->options.in_flight ||
             !worker_has_room(worker, 1) || worker->child.killed)
+            continue;
+        if (worker->to_load != 0) /* that begins when it has nothing else to do: with two batches at once, never else */
             continue;
         ++*free;
         if (best == NULL || worker->in_flight < best->in_flight)

@@ -102,7 +102,9 @@ void forget_prepared(struct prepared *prepared);
 int models_open(struct engine *engine, struct failure *failure) AT_MUST_CHECK;
 void models_close(struct engine *engine);
 void models_turn(struct engine *engine);
-bool models_due(const struct engine *engine);        /* a model has been opened */
+bool models_due(const struct engine *engine); /* a model has been opened */
+/* A worker that is sound with its other models does not answer a new one's canary rightly: true when it is given up. */
+bool model_give_up(struct engine *engine, size_t place);
 uint32_t models_wanted(const struct engine *engine); /* a bit for each that a new worker has to load */
 
 static inline struct mailbox *mailbox_of(const struct engine *engine, const struct worker_record *worker) {

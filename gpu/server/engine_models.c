@@ -260,6 +260,17 @@ static bool is_being_tried(const struct engine *engine, const struct model_recor
     return false;
 }
 
+bool model_give_up(struct engine *engine, size_t place) {
+    struct model_record *model = &engine->models[place];
+    if (model->view.state != MODEL_LOADING)
+        return false;
+    for (size_t i = 0; i < engine->worker_count; i++)
+        engine->workers[i].to_load &= ~bit_of(engine, model);
+    set_model_state(model, MODEL_FAILED, "a device computes something else of it than the reference does");
+    answer(model, 400, model->reason);
+    return true;
+}
+
 /* Whether another one has been opened, and can take its place. */
 static bool is_opened(const struct engine *engine, const struct model_record *model) {
     return model->opener != NULL && atomic_load_explicit(&model->opened, memory_order_acquire) &&

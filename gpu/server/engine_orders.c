@@ -109,6 +109,8 @@ void worker_canary(struct engine *engine, struct worker_record *worker, size_t p
         worker->loaded |= 1U << place;
         return;
     }
+    if (worker->state == WORKER_READY && model_give_up(engine, place))
+        return;
     char why[150];
     snprintf(why, sizeof why, "its answer to the canary of model %s is wrong, killed", engine->models[place].name);
     if (engine->options.mode == ENGINE_PROCESSES) {

@@ -250,9 +250,10 @@ uint64_t workers_next(const struct engine *engine, uint64_t now) {
         return next;
     for (size_t i = 0; i < engine->worker_count; i++) {
         const struct worker_record *worker = &engine->workers[i];
-        uint64_t moment = worker->child.killed ? now + SECOND / 10 /* until the kernel is through with it */
+        uint64_t moment = worker->state == WORKER_OUT       ? UINT64_MAX
                           : worker->state == WORKER_WAITING ? worker->child.again
-                                                            : hangs_at(engine, worker);
+                          : worker->child.killed ? now + SECOND / 10 /* until the kernel is through with it */
+                                                 : hangs_at(engine, worker);
         next = moment < next ? moment : next;
     }
     return next;

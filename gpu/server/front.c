@@ -60,15 +60,10 @@ static int open_engine(struct front *front, const char *program, struct failure 
     return result;
 }
 
-/* What the largest model's largest request can be, as JSON: 32 characters a number are more than anybody writes. */
+/* What the largest request can be, as JSON, also to a model that is loaded later: 32 characters a number are more than
+ * anybody writes. */
 static uint64_t largest_body(const struct front *front) {
-    uint64_t most = 0;
-    const struct model_view *model;
-    for (size_t i = 0; (model = engine_model(front->engine, i)) != NULL; i++) {
-        uint64_t size = (uint64_t)model->signature.rows * model->signature.inputs * 32;
-        most = size > most ? size : most;
-    }
-    return most + INFER_JSON;
+    return (uint64_t)engine_numbers(front->engine) * 32 + INFER_JSON;
 }
 
 static int open_service(struct front *front, struct failure *failure) {

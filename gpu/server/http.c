@@ -1,6 +1,7 @@
 /* http.c: the HTTP server: libmicrohttpd, driven by the caller's loop. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -181,25 +182,34 @@ int http_wait(struct http *http) {
 }
 
 void http_turn(struct http *http) {
+    unsigned before;
     http->now = at_now();
     http_resume(http);
-    MHD_run(http->daemon);
+    /* At the limit of open files the library listens no more; and when one has been closed, only from its next run on. */
+    do {
+        before = http->connections;
+        MHD_run(http->daemon);
+    } while (http->connections < before);
     http_look_after(http);
 }
 
-/*
- * With no more to read, an idle connection ends as if its client had closed it; but a request that is in the socket
- * already is still read, and answered.
- */
+/* Connections that the kernel has made, and whose requests may be here, are taken before nobody listens any more. */
+static void accept_waiting(struct http *http) {
+    struct pollfd listening = {.fd = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_LISTEN_FD)->listen_fd,
+                               .events = POLLIN};
+    http->now = at_now();
+    for (int i = 0; i < BACKLOG && poll(&listening, 1, 0) > 0; i++)
+        MHD_run(http->daemon);
+}
+
 void http_drain(struct http *http) {
     if (http->draining)
         return;
     http->draining = true;
+    accept_waiting(http);
     MHD_socket listening = MHD_quiesce_daemon(http->daemon);
     if (listening != MHD_INVALID_SOCKET)
         close(listening);
-    for (struct exchange *exchange = http->queues[STAGE_IDLE].first; exchange != NULL; exchange = exchange->next)
-        shutdown(exchange->socket, SHUT_RD);
 }
 
 unsigned http_connections(const struct http *http) {

@@ -61,7 +61,8 @@ int http_descriptor(const struct http *http);
 int http_wait(struct http *http);
 void http_turn(struct http *http);
 
-/* No new connections from now on; those that are there are closed after the answer that is due, idle ones at once. */
+/* No new connections from now on; those that are there, or that wait to be taken, are closed
+ * after the answer that is due, or when nothing has come for 0.1 s. */
 void http_drain(struct http *http);
 unsigned http_connections(const struct http *http);
 

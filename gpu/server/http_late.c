@@ -13,8 +13,9 @@
 
 #include "http_internal.h"
 
-/* Seconds: between two looks for clients that have gone, and between two at the sockets that linger. */
-static const double LOOK = 0.1, LINGER_LOOK = 0.02, LINGER = 1;
+/* Seconds: between two looks for clients that have gone, and between two at the sockets that linger; and for a request
+ * that is on its way when the server ends. */
+static const double LOOK = 0.1, LINGER_LOOK = 0.02, LINGER = 1, GRACE = 0.1;
 
 /* ---- the queues */
 
@@ -257,10 +258,25 @@ void http_linger_end(struct http *http) {
         close(http->lingering[--http->lingering_count].socket);
 }
 
+/* ---- the end
+ *
+ * With no more to read, an idle connection ends as if its client had closed it; but a request that is in the socket
+ * already is still read, and answered. One that came, or was answered, a moment ago may have its request on the way.
+ */
+
+static void end_idle(struct http *http) {
+    const struct queue *idle = &http->queues[STAGE_IDLE];
+    while (http->draining && idle->first != NULL && http->now - idle->first->since >= GRACE) {
+        shutdown(idle->first->socket, SHUT_RD);
+        http_move(idle->first, STAGE_IDLE); /* behind the others, until the library has closed it */
+    }
+}
+
 /* ---- all of it */
 
 void http_look_after(struct http *http) {
     give_up_late(http);
+    end_idle(http);
     look_for_gone(http);
     look_at_lingering(http);
 }
@@ -273,6 +289,8 @@ int http_patience(const struct http *http) {
             next = fmin(next, queue->first->since + queue->patience);
     }
     next = fmin(next, fmin(next_look_at(http, STAGE_ARRIVING), next_look_at(http, STAGE_SUSPENDED)));
+    if (http->draining && http->queues[STAGE_IDLE].first != NULL)
+        next = fmin(next, http->queues[STAGE_IDLE].first->since + GRACE);
     if (http->lingering_count > 0)
         next = fmin(next, now + LINGER_LOOK);
     if (isinf(next))

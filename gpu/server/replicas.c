@@ -118,6 +118,8 @@ static void heed_signals(struct replicas *replicas, uint64_t now) {
     if (read(replicas->signals, ignored, sizeof ignored) <= 0)
         return;
     bool again = replicas->end != 0;
+    if (!again)
+        close(replicas->listening); /* or it would still take connections that no child answers */
     replicas->end = now + (uint64_t)(replicas->settings->drain + 1) * 1000000000;
     for (size_t i = 0; i < replicas->settings->device_count; i++)
         child_signal(&replicas->children[i], again ? SIGKILL : SIGTERM);
@@ -169,7 +171,8 @@ int replicas_run(const struct settings *settings, char *const *arguments, const 
         child_free(&replicas.children[i]);
         close(replicas.ready[i]);
     }
-    close(replicas.listening);
+    if (replicas.end == 0)
+        close(replicas.listening);
     close(replicas.signals);
     return status;
 }

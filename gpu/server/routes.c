@@ -85,7 +85,7 @@ static int digit(char c) {
 /* jansson makes no string of anything else. Most names need not be looked at so closely. */
 static bool is_text(const char *text) {
     size_t i = 0;
-    while (text[i] > 0)
+    while ((signed char)text[i] > 0) /* beyond ASCII is below 0, whatever char is here */
         i++;
     if (text[i] == '\0')
         return true;

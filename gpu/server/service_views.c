@@ -39,10 +39,22 @@ static void answer_ready(struct request *request) {
     answer_json(request, ready ? 200 : 400, document_ready(ready));
 }
 
+static bool is_any_worker_left(const struct engine *engine) {
+    for (size_t i = 0; i < engine_workers(engine); i++) {
+        struct worker_view worker;
+        engine_worker(engine, i, &worker);
+        if (worker.state != WORKER_OUT)
+            return true;
+    }
+    return false;
+}
+
 static void answer_model_ready(struct request *request) {
     const struct model_view *model = find_model(request);
-    if (model != NULL)
-        answer_json(request, model->state == MODEL_READY ? 200 : 400, document_model_ready(model));
+    if (model == NULL)
+        return;
+    bool ready = model->state == MODEL_READY && is_any_worker_left(request->service->engine);
+    answer_json(request, ready ? 200 : 400, document_model_ready(model, ready));
 }
 
 static void answer_model(struct request *request) {

@@ -31,7 +31,7 @@ static const char USAGE[] =
     "  --slots N            requests that may be here at once; then 503; default 1024\n"
     "  --body BYTES         largest body; then 413; default what the largest model can need\n"
     "  --connections N      default 2048\n"
-    "  --per-client N       connections of one address; default 2048\n"
+    "  --per-client N       connections of one address; default 512, half of the slots\n"
     "  --idle S             a silent connection is closed after so many seconds; default 60\n"
     "  --slow S             a request has to be here after so many seconds; default 30\n"
     "  --drain S            how long the end may take; default 10\n"
@@ -284,7 +284,7 @@ void settings_read(struct settings *settings, int argc, char *argv[]) {
                                   .slots = 1024,
                                   .in_flight = 1,
                                   .connections = 2048,
-                                  .connections_per_client = 2048,
+                                  .connections_per_client = 512,
                                   .idle = 60,
                                   .slow = 30,
                                   .drain = 10,
