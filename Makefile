@@ -308,7 +308,7 @@ endif
 ## Serve a model
 ##   make lab13                  trains a model if need be, serves it, and asks it: one at a time, and many at once
 ##   make serve                  serves until Ctrl-C: DEVICES=cpu,cpu PORT=8000 MODEL=digits; ARGS=--help says what else
-##   make load                   loads that server and says how it did; ARGS=--help says how
+##   make load                   loads that server and says how it did: PORT=8000 MODEL=digits; ARGS=--help says how
 ##   make model                  draws digits and trains the model anew; ARGS=--help says how
 # The model is the same for all builds: the folder is what serve takes when it is told nothing else.
 MODEL_FILE := build/models/digits.safetensors

@@ -15,7 +15,7 @@ struct local {
     bool open;
 };
 
-static bool local_open(struct local *local, uint64_t seed) {
+static bool local_open(struct local *local, const char *device, uint64_t seed) {
     struct failure failure;
     *local = (struct local){.open = false};
     const struct device_options options = {.batch = DEVICE_BATCH};
@@ -23,7 +23,7 @@ static bool local_open(struct local *local, uint64_t seed) {
         note_failure("bench: %s", failure.text);
         return false;
     }
-    if (device_open(&local->device, "cpu", &options, &failure) != 0) {
+    if (device_open(&local->device, device, &options, &failure) != 0) {
         note_failure("bench: %s", failure.text);
         model_free(local->model);
         return false;
@@ -103,45 +103,74 @@ static void fit(const double *rows, const double *ns, size_t count, double *alph
 static const double SIZES[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256};
 enum { COUNT = sizeof SIZES / sizeof *SIZES };
 
-static void write_sizes(struct serving *serving, const struct samples ns[COUNT]) {
+/* Our kernels, and OpenBLAS's products in their place. */
+static const char *const KINDS[] = {"cpu", "openblas"};
+enum { KIND_COUNT = sizeof KINDS / sizeof *KINDS };
+
+static void write_sizes(struct serving *serving, struct samples ns[KIND_COUNT][COUNT]) {
     double medians[COUNT], alpha, beta;
     for (size_t i = 0; i < COUNT; i++)
-        medians[i] = spread_of(&ns[i]).median;
+        medians[i] = spread_of(&ns[0][i]).median;
     fit(SIZES, medians, COUNT, &alpha, &beta);
     FILE *file = output_open(serving->options->output, "serving-batches",
-                             "rows,samples,batch_us,batch_us_low,batch_us_high,alpha_us,beta_us");
+                             "rows,samples,batch_us,batch_us_low,batch_us_high,alpha_us,beta_us,openblas_us,"
+                             "openblas_us_low,openblas_us_high");
     for (size_t i = 0; i < COUNT; i++) {
-        struct spread spread = spread_of(&ns[i]);
-        char key[64];
-        if (spread.count == 0)
+        struct spread ours = spread_of(&ns[0][i]), peer = spread_of(&ns[1][i]);
+        if (ours.count == 0 || peer.count == 0)
             continue;
-        output_row(file, "%g,%zu,%.6g,%.6g,%.6g,%.6g,%.6g", SIZES[i], spread.count, spread.median / 1e3,
-                   spread.low / 1e3, spread.high / 1e3, alpha / 1e3, beta / 1e3);
-        snprintf(key, sizeof key, "batches/cpu/%g", SIZES[i]);
-        record_row(&serving->record, key, "ours", &ns[i], 50);
+        output_row(file, "%g,%zu,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g", SIZES[i], ours.count, ours.median / 1e3,
+                   ours.low / 1e3, ours.high / 1e3, alpha / 1e3, beta / 1e3, peer.median / 1e3, peer.low / 1e3,
+                   peer.high / 1e3);
+        for (size_t kind = 0; kind < KIND_COUNT; kind++) {
+            char key[64];
+            snprintf(key, sizeof key, "batches/%s/%g", KINDS[kind], SIZES[i]);
+            record_row(&serving->record, key, kind == 0 ? "ours" : "peer", &ns[kind][i], 50);
+        }
     }
     output_close(file);
 }
 
-void measure_batches(struct serving *serving) {
-    struct local local;
-    struct samples ns[COUNT] = {0};
-    size_t order[COUNT], rounds = rounds_of(serving, 7);
-    double each = seconds_each(serving, COUNT, rounds, 0.005);
-    progress("serving: batch sizes", serving->seconds + serving->left);
-    if (!local_open(&local, serving->options->seed))
-        return;
+/* The times of all sizes and of both kinds, in a shuffled order in each round. */
+static void measure_sizes(struct serving *serving, struct local *locals, struct samples ns[KIND_COUNT][COUNT]) {
+    enum { CELLS = KIND_COUNT * COUNT };
+    size_t order[CELLS], rounds = rounds_of(serving, 7);
+    double each = seconds_each(serving, CELLS, rounds, 0.003);
     for (size_t round = 0; round < rounds; round++) {
-        for (size_t i = 0; i < COUNT; i++)
+        for (size_t i = 0; i < CELLS; i++)
             order[i] = i;
-        shuffle(&serving->dice, order, COUNT);
-        for (size_t i = 0; i < COUNT && !interrupted(); i++)
-            samples_add(&ns[order[i]], median_time(&local, (size_t)SIZES[order[i]], each));
+        shuffle(&serving->dice, order, CELLS);
+        for (size_t i = 0; i < CELLS && !interrupted(); i++) {
+            size_t kind = order[i] / COUNT, size = order[i] % COUNT;
+            samples_add(&ns[kind][size], median_time(&locals[kind], (size_t)SIZES[size], each));
+        }
     }
-    local_close(&local);
-    write_sizes(serving, ns);
-    for (size_t i = 0; i < COUNT; i++)
-        samples_free(&ns[i]);
+}
+
+void measure_batches(struct serving *serving) {
+    struct local locals[KIND_COUNT] = {{.open = false}};
+    struct samples ns[KIND_COUNT][COUNT] = {0};
+    bool open = true;
+    progress("serving: batch sizes", serving->seconds + serving->left);
+    for (size_t kind = 0; kind < KIND_COUNT && open; kind++)
+        open = local_open(&locals[kind], KINDS[kind], serving->options->seed);
+    if (open) {
+        measure_sizes(serving, locals, ns);
+        write_sizes(serving, ns);
+        static const size_t SHOWN[] = {0, 7, 11}; /* of SIZES */
+        static const char *const TITLES[] = {"a batch of 1 row by our kernels, as a part of OpenBLAS's time",
+                                             "a batch of 16 rows by our kernels, as a part of OpenBLAS's time",
+                                             "a batch of 64 rows by our kernels, as a part of OpenBLAS's time"};
+        static const char *const KEYS[] = {"kernels_1", "kernels_16", "kernels_64"};
+        for (size_t i = 0; i < 3; i++)
+            reach_ratios(reach_add(serving, KEYS[i], TITLES[i], "x", false, 1, false), &ns[0][SHOWN[i]],
+                         &ns[1][SHOWN[i]]);
+    }
+    for (size_t kind = 0; kind < KIND_COUNT; kind++) {
+        local_close(&locals[kind]);
+        for (size_t i = 0; i < COUNT; i++)
+            samples_free(&ns[kind][i]);
+    }
 }
 
 /* ---- what serving adds */
@@ -173,7 +202,7 @@ void measure_added(struct serving *serving) {
                           .after = add_difference,
                           .context = &added,
                           .load = {.scenario = LOAD_SINGLE, .seconds = seconds_each(serving, 1, rounds, 0.2) - 0.05}};
-    if (!local_open(&added.local, serving->options->seed))
+    if (!local_open(&added.local, "cpu", serving->options->seed))
         return;
     points_measure(serving, &point, 1, rounds, "serving: what it adds");
     points_write(serving, "added", &point, 1);

@@ -78,6 +78,11 @@ static int find_rate(struct load_settings *settings, struct failure *failure) {
 
 static int load(struct load_settings *settings, struct target *target, struct questions *questions,
                 struct failure *failure) {
+    FILE *series = settings->series != NULL ? fopen(settings->series, "a") : NULL;
+    if (settings->series != NULL && series == NULL)
+        return fail(failure, -errno, "--series %s: %s; choose another file", settings->series, at_strerror(-errno));
+    if (series != NULL)
+        fclose(series); /* it was only to be seen, before the run, that it can be written */
     int code = target_describe(target, settings->model, 10, failure);
     if (code == 0)
         code = questions_make(questions, target, QUESTIONS, settings->rows, settings->load.seed, failure);
@@ -106,5 +111,9 @@ int main(int argc, char *argv[]) {
     if (code < 0)
         fprintf(stderr, "load: %s\n", failure.text);
     questions_free(&questions);
+    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+        fprintf(stderr, "load: stdout cannot be written; is it closed, or the disk full?\n");
+        return 1;
+    }
     return code == 0 ? 0 : 1;
 }

@@ -1,9 +1,11 @@
 /* train.c: trains the model that lab 13 serves: draws digits, or takes those that are there, and learns them. */
 #include <errno.h>
 #include <getopt.h>
+#include <libgen.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dataset.h"
 #include "digits.h"
@@ -225,6 +227,21 @@ static int save(const struct options *options, const struct network *network, do
     return result == 0 ? check_written(network, options->output, failure) : result;
 }
 
+/* Whether the model can be written, asked before half a minute of work and not after it. */
+static int check_output(const char *path, struct failure *failure) {
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%s", path);
+    /* Folders that are not there are made when there is something to put into them. */
+    do {
+        const char *parent = dirname(folder); /* it may lie within, or be a constant */
+        memmove(folder, parent, strlen(parent) + 1);
+    } while (access(folder, F_OK) != 0 && errno == ENOENT);
+    if (access(folder, W_OK) == 0)
+        return 0;
+    return fail(failure, -errno, "%s: %s cannot be written to: %s; choose another --output", path, folder,
+                at_strerror(-errno));
+}
+
 int main(int argc, char *argv[]) {
     program = argv[0];
     struct options options = read_options(argc, argv);
@@ -234,7 +251,9 @@ int main(int argc, char *argv[]) {
     double begin = at_now(), accuracy = 0;
     setlinebuf(stdout);
     watch_interrupts();
-    int result = get_dataset(&options, &dataset, &failure);
+    int result = check_output(options.output, &failure);
+    if (result == 0)
+        result = get_dataset(&options, &dataset, &failure);
     if (result == 0)
         result = new_network(&options, &dataset.train, &network, &failure);
     if (result == 0)

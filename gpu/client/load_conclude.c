@@ -24,6 +24,10 @@ static void judge(const struct run *run, struct load_result *result) {
     result->limit = kept ? LOAD_LIMIT_RATE : LOAD_LIMIT_SERVER;
     if (kept)
         snprintf(result->reason, sizeof result->reason, "each request was sent when it was due, and answered");
+    else if (tally->outcomes[OUTCOME_WRONG] > 0)
+        snprintf(result->reason, sizeof result->reason,
+                 "%llu answers were wrong; or it serves another model than --source and --models say",
+                 (unsigned long long)tally->outcomes[OUTCOME_WRONG]);
     else if (failed > 0)
         snprintf(result->reason, sizeof result->reason, "%llu of %llu requests were not answered rightly",
                  (unsigned long long)failed, (unsigned long long)tally_requests(tally));

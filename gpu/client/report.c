@@ -11,7 +11,7 @@ const char *const scenario_names[] = {
 const char *const limit_sentences[] = {
     [LOAD_LIMIT_RATE] = "the limit was the rate asked for",
     [LOAD_LIMIT_SERVER] = "the limit was the server",
-    [LOAD_LIMIT_GENERATOR] = "the limit was the load generator, so the times say little about the server",
+    [LOAD_LIMIT_GENERATOR] = "the limit was the load generator, so its p99 says little about the server",
 };
 
 static double milliseconds(const struct histogram *histogram, double quantile) {
@@ -106,10 +106,12 @@ void report_trial(FILE *file, const struct load_trial *trial) {
     static const char *const SURE[] = {[CONFIDENCE_TOO_FEW] = "too few to be sure",
                                        [CONFIDENCE_WITHIN] = "99 % sure",
                                        [CONFIDENCE_BEYOND] = "99 % sure"};
+    /* What was within the bound was so in spite of the generator. */
+    bool doubtful = !trial->passed && trial->limit == LOAD_LIMIT_GENERATOR;
     fprintf(file, "%10.1f requests/s: p99 %.3f ms, %llu of %llu late: %s, %s%s\n", trial->rate,
             (double)trial->p99 * 1e-6, (unsigned long long)trial->late, (unsigned long long)trial->requests,
             trial->passed ? "within" : "beyond", SURE[trial->confidence],
-            trial->limit == LOAD_LIMIT_GENERATOR ? "; the generator was the limit" : "");
+            doubtful ? "; the generator was the limit" : "");
 }
 
 void report_search(FILE *file, const struct load_options *options, const struct load_search *search) {

@@ -60,7 +60,7 @@ static int open_trace(struct engine *engine, struct failure *failure) {
         return 0;
     engine->trace = fopen(engine->options.trace, "we");
     if (engine->trace == NULL)
-        return fail(failure, -errno, "%s: %s", engine->options.trace, strerror(errno));
+        return fail(failure, -errno, "--trace %s: %s; choose another file", engine->options.trace, at_strerror(-errno));
     fputs("worker,device,event,start_us,end_us,rows,requests,model\n", engine->trace);
     return 0;
 }
@@ -114,8 +114,10 @@ void engine_close(struct engine *engine) {
     for (size_t i = 0; i < 3; i++)
         if (descriptors[i] >= 0)
             close(descriptors[i]);
-    if (engine->trace != NULL && fclose(engine->trace) != 0)
-        fprintf(stderr, "serve: %s: %s\n", engine->options.trace, strerror(errno));
+    bool torn = engine->trace != NULL && ferror(engine->trace) != 0;
+    if (engine->trace != NULL && (fclose(engine->trace) != 0 || torn))
+        fprintf(stderr, "serve: --trace %s: could not be written, and lacks lines; is the disk full?\n",
+                engine->options.trace);
     free(engine);
 }
 

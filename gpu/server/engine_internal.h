@@ -132,7 +132,7 @@ void worker_canary(struct engine *engine, struct worker_record *worker, size_t p
 
 /* engine_batches.c */
 void batches_turn(struct engine *engine, uint64_t now); /* gives up, starts batches */
-/* What a worker has finished: it is free for the next batch; and those who asked get their answers, which takes longer. */
+/* What a worker has finished: it is free for the next batch; and then the answers, which take longer. */
 void batches_collect(struct engine *engine, struct worker_record *worker);
 void batches_answer(struct engine *engine, struct worker_record *worker);
 uint64_t batches_next(const struct engine *engine, uint64_t now);

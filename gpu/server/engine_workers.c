@@ -132,7 +132,7 @@ int workers_open(struct engine *engine, struct failure *failure) {
             return result;
         int bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (bell < 0)
-            return fail(failure, -errno, "worker %zu: eventfd: %s", i, strerror(errno));
+            return fail(failure, -errno, "worker %zu: eventfd: %s", i, at_strerror(-errno));
         worker->worker = (struct worker){.region = engine->region,
                                          .index = i,
                                          .device = options->devices[i],

@@ -185,7 +185,7 @@ void http_turn(struct http *http) {
     unsigned before;
     http->now = at_now();
     http_resume(http);
-    /* At the limit of open files the library listens no more; and when one has been closed, only from its next run on. */
+    /* At the limit of open files the library listens no more, and when one has been closed, only at its next run. */
     do {
         before = http->connections;
         MHD_run(http->daemon);

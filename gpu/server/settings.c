@@ -38,7 +38,9 @@ static const char USAGE[] =
     "\n"
     "  --trace FILE         writes a line for each batch, for the timeline; with --mode processes FILE.0, FILE.1...\n"
     "  --inject LIST        faults on purpose: crash=V, exit=V, stop=V, last=V (of rows that begin with V), garbage,\n"
-    "                       late=MS\n";
+    "                       late=MS\n"
+    "\n"
+    "Exit status: 0: it was told to end, and has answered all; 1: it has not, or could not start; 2: bad usage.\n";
 
 static const char *const MODES[] = {"serial", "threads", "processes", "shared-queue"};
 
