@@ -173,4 +173,24 @@ static inline void toy_check(struct toy *toy) {
     ask_status(toy->port, "GET /now HTTP/1.1\r\nHost: test\r\n\r\n", 200);
 }
 
+/* What the server makes of a body: its answer says so. */
+static inline unsigned sum_of(const char *bytes, size_t size) {
+    unsigned sum = 0;
+    for (size_t i = 0; i < size; i++)
+        sum = sum * 31 + (unsigned char)bytes[i];
+    return sum;
+}
+
+/* The next answer repeats this request. */
+static inline void hear_echo(struct caller *caller, const char *method, const char *path, const char *body,
+                             size_t size) {
+    char expected[256];
+    struct heard heard = hear(caller);
+    snprintf(expected, sizeof expected, "%s %s %zu %u", method, path, size, sum_of(body, size));
+    ck_assert_int_eq(heard.status, 200);
+    ck_assert_str_eq(heard.body, expected);
+    ck_assert_str_eq(heard_header(&heard, "content-type"), "text/plain");
+    heard_free(&heard);
+}
+
 #endif
