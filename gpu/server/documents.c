@@ -74,13 +74,13 @@ static json_t *instances(const struct engine *engine, const struct model_view *m
 
 char *document_config(const struct engine *engine, const struct model_view *model) {
     const struct signature *signature = &model->signature;
-    return text_of(
-        json_pack("{s:s, s:s, s:s, s:I, s:[o], s:[o], s:o, s:{s:[I], s:i}, s:{s:{s:i}}}", "name", model->name,
-                  "platform", "", "backend", "atelier", "max_batch_size", (json_int_t)signature->rows, "input",
-                  configured_tensor(signature->input, signature->inputs), "output",
-                  configured_tensor(signature->output, signature->outputs), "instance_group", instances(engine, model),
-                  "dynamic_batching", "preferred_batch_size", (json_int_t)signature->rows,
-                  "max_queue_delay_microseconds", 0, "version_policy", "latest", "num_versions", 1));
+    return text_of(json_pack(
+        "{s:s, s:s, s:s, s:I, s:[o], s:[o], s:o, s:{s:[I], s:I}, s:{s:{s:i}}}", "name", model->name, "platform", "",
+        "backend", "atelier", "max_batch_size", (json_int_t)signature->rows, "input",
+        configured_tensor(signature->input, signature->inputs), "output",
+        configured_tensor(signature->output, signature->outputs), "instance_group", instances(engine, model),
+        "dynamic_batching", "preferred_batch_size", (json_int_t)signature->rows, "max_queue_delay_microseconds",
+        (json_int_t)(engine_delay(engine) / 1000), "version_policy", "latest", "num_versions", 1));
 }
 
 /* ---- statistics: perf_analyzer wants every key, and each number as an integer */

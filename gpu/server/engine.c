@@ -313,6 +313,10 @@ size_t engine_slots(const struct engine *engine) {
     return engine->slots;
 }
 
+uint64_t engine_delay(const struct engine *engine) {
+    return engine->options.batching.delay;
+}
+
 size_t engine_numbers(const struct engine *engine) {
     return (size_t)engine->region->rows * engine->region->inputs;
 }

@@ -158,6 +158,8 @@ void engine_worker(const struct engine *engine, size_t index, struct worker_view
 /* Requests that are here: being read, waiting, running. */
 size_t engine_tasks(const struct engine *engine);
 size_t engine_slots(const struct engine *engine);
+/* How long a free worker may wait for more rows, in nanoseconds. */
+uint64_t engine_delay(const struct engine *engine);
 /* The most numbers that the input of a request may have, also to models that are loaded later. */
 size_t engine_numbers(const struct engine *engine);
 

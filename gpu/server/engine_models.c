@@ -333,11 +333,19 @@ bool models_due(const struct engine *engine) {
 
 /* ---- looking */
 
+/* Those that no worker has yet. Only who looks pays for it. */
+static size_t count_waiting(const struct engine *engine, size_t index) {
+    size_t count = 0;
+    for (size_t i = 0; i < engine->slots; i++)
+        count += engine->requests[i].state == SLOT_QUEUED && engine->requests[i].task.waiting.model == index;
+    return count;
+}
+
 const struct model_view *engine_model(const struct engine *engine, size_t index) {
     if (index >= engine->model_count)
         return NULL;
     struct model_record *model = (struct model_record *)&engine->models[index];
-    model->view.waiting = model->tasks;
+    model->view.waiting = model->tasks == 0 ? 0 : count_waiting(engine, index);
     return &model->view;
 }
 
