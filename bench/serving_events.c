@@ -151,7 +151,8 @@ void measure_loops(struct serving *serving) {
                             .title = "shared queue, one worker that stalls",
                             .model = "wide",
                             .source = "wide:16x1",
-                            .arguments = {"--port", "0", "--models", "wide:16x1", "--devices", "sim:2000:50"}};
+                            .arguments = {"--port", "0", "--models", "wide:16x1", "--devices", "sim:2000:50",
+                                          "--per-client", "2048"}}; /* those of the open loop, while it stands still */
     double seconds = serving->seconds / 2 > 1 ? serving->seconds / 2 : 1;
     struct load_options load = {.scenario = LOAD_CLOSED, .connections = 4, .seconds = seconds};
     FILE *file = output_open(serving->options->output, "serving-loops", "series,part,latency_us,achieved_per_s");

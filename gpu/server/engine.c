@@ -2,6 +2,7 @@
 #include "engine_internal.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -78,6 +79,8 @@ int engine_open(struct engine **result, const struct engine_options *options, st
         return fail(failure, -ENOMEM, "no memory for the engine");
     engine->options = *options;
     engine->start = now_ns();
+    cpu_set_t cores;
+    engine->cores = sched_getaffinity(0, sizeof cores, &cores) == 0 ? (size_t)CPU_COUNT(&cores) : 1;
     engine->bell = engine->epoll = engine->region_descriptor = -1;
     int error;
     if ((error = open_descriptors(engine)) != 0 || (error = open_requests(engine)) != 0)
@@ -149,6 +152,24 @@ uint64_t engine_next(struct engine *engine) {
         return 0;
     uint64_t now = now_ns(), batches = batches_next(engine, now), workers = workers_next(engine, now);
     return batches < workers ? batches : workers;
+}
+
+/* The longest that is looked for, and how much longer than expected, in nanoseconds. */
+static const uint64_t LONGEST_LOOK = 200000, LOOK_BEYOND = 50000;
+
+uint64_t engine_soon(const struct engine *engine) {
+    if (engine->used != 1 || engine->cores < 2)
+        return 0;
+    uint64_t now = now_ns();
+    for (size_t i = 0; i < engine->worker_count; i++) {
+        const struct worker_record *worker = &engine->workers[i];
+        if (worker->in_flight == 0 || worker->posted == worker->collected)
+            continue;
+        const struct record *record = &worker->records[worker->collected % REGION_ORDERS];
+        uint64_t end = worker->since + cost_predict(&worker->costs[record->place], record->rows) + LOOK_BEYOND;
+        return end > now && end - now <= LONGEST_LOOK ? end : 0;
+    }
+    return 0;
 }
 
 bool engine_turn(struct engine *engine) {

@@ -51,6 +51,11 @@ void engine_close(struct engine *engine); /* what waits is failed with 503 first
  */
 int engine_descriptor(const struct engine *engine);
 uint64_t engine_next(struct engine *engine);
+/*
+ * Until when it is worth while to look again and again instead of sleeping, since the only request here is about
+ * to be finished: a moment, 0 for not at all. To be woken may take longer than its computation.
+ */
+uint64_t engine_soon(const struct engine *engine);
 bool engine_turn(struct engine *engine);
 
 /* ---- requests */

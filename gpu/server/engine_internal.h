@@ -85,6 +85,7 @@ struct engine {
     struct request *requests, *free;
     size_t slots, used;
     struct worker_record *workers;
+    size_t cores;              /* that this process may use */
     size_t worker_count, turn; /* turn: who is offered work first */
     struct model_record models[DEVICE_MODELS];
     size_t model_count;

@@ -127,6 +127,9 @@ static void sleep_until(struct front *front, uint64_t moment, int wait) {
     struct timespec timeout = {.tv_sec = (time_t)(nanoseconds / 1000000000),
                                .tv_nsec = (long)(nanoseconds % 1000000000)};
     bool never = moment == UINT64_MAX && wait < 0;
+    for (uint64_t soon = nanoseconds == 0 ? 0 : engine_soon(front->engine); now < soon; now = now_ns())
+        if (poll(sources, 3, 0) > 0)
+            return;
     ppoll(sources, 3, never ? NULL : &timeout, NULL);
 }
 
