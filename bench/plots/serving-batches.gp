@@ -32,13 +32,14 @@ unset label 1000
 unset label 1001
 set lmargin at screen 0.585
 set rmargin at screen 0.97
-set key bottom right
+set key top left Left reverse
 set ylabel "rows a second"
 set format y "%.0s%c"
 set ytics (1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6)
 set autoscale y
 stats all using (1e6 * $1 / $2) name "rate" nooutput
-set yrange [rate_min / 1.6 : rate_max * 1.6]
+stats peer using (1e6 * $1 / $2) name "slow" nooutput
+set yrange [(slow_min < rate_min ? slow_min : rate_min) / 1.6 : rate_max * 4]
 plot 1e6 * x / (fixed + row * x) title line_title with lines linewidth 3 dashtype 2 linecolor rgb black, \
      all using 1:(1e6 * $1 / $2):(1e6 * $1 / $4):(1e6 * $1 / $3) notitle with yerrorbars @blue_bar, \
      peer using 1:(1e6 * $1 / $2) title "OpenBLAS" with linespoints linewidth 2 dashtype 4 pointtype 9 \

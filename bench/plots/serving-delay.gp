@@ -32,6 +32,7 @@ set bmargin at screen 0.175
 set xtics format "%g"
 set xlabel "a free worker waits so long for more rows: ms (1500 requests a second)"
 set ylabel "rows of a batch"
+set autoscale y # stats looks only at what is in the range
 stats rows("", "mean_batch_high") using 1 name "batch" nooutput
 set yrange [0 : batch_max * 1.15]
 plot spread("", "x", "mean_batch") using ($1 / 1e3):2:3:4 with yerrorbars @blue_bar, \
