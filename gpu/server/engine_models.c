@@ -262,6 +262,8 @@ static bool is_being_tried(const struct engine *engine, const struct model_recor
 
 bool model_give_up(struct engine *engine, size_t place) {
     struct model_record *model = &engine->models[place];
+    if (model->view.state == MODEL_FAILED)
+        return true; /* another worker has had it at the same time, and was sooner */
     if (model->view.state != MODEL_LOADING)
         return false;
     for (size_t i = 0; i < engine->worker_count; i++)
