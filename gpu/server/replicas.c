@@ -34,7 +34,7 @@ static int start(struct replicas *replicas, size_t index, uint64_t now) {
     const char **command = calloc(count + 13, sizeof *command);
     if (command == NULL)
         return -ENOMEM;
-    char listening[16], ready[16], number[16], trace[512];
+    char listening[16], ready[16], number[24], trace[512];
     snprintf(listening, sizeof listening, "%d", replicas->listening);
     snprintf(ready, sizeof ready, "%d", replicas->ready[index]);
     snprintf(number, sizeof number, "%zu", index);
