@@ -5,5 +5,5 @@ struct workload model_workload = {
     .name = "model",
     .title = "model: 10 000 digits",
     .unit = "images",
-    .missing = "the serving lab and its model are still to come",
+    .missing = "not in this table yet; make bench-serving measures the lab that serves it",
 };
