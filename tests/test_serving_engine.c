@@ -203,6 +203,41 @@ START_TEST(a_deadline_that_passes_while_waiting_is_told_at_once) {
 }
 END_TEST
 
+/* Of a batch that is expected to end 0.1 ms from now; tried again where the core was taken away for longer than that. */
+static bool looks_for_it(struct engine *engine) {
+    for (int i = 0; i < 1000; i++) {
+        engine->workers[0].since = now_ns() + 100000;
+        if (engine_soon(engine) > 0)
+            return true;
+    }
+    return false;
+}
+
+START_TEST(the_front_looks_for_its_only_request_alone) {
+    struct engine *engine = ready_with(.mode = ENGINE_PROCESSES, ONE_SLOW);
+    struct question first, second;
+    struct cost *cost = &engine->workers[0].costs[0], learnt = *cost;
+    engine->cores = 2;
+    ck_assert(!looks_for_it(engine)); /* nobody is here */
+    pose(engine, &first, 1);
+    ck_assert(!looks_for_it(engine)); /* and not yet at a worker */
+    turn(engine);
+    *cost = (struct cost){.alpha = 1e9};
+    ck_assert(!looks_for_it(engine)); /* it would be for long */
+    *cost = (struct cost){.alpha = 0};
+    ck_assert(looks_for_it(engine));
+    engine->cores = 1;
+    ck_assert(!looks_for_it(engine)); /* the worker needs that core */
+    engine->cores = 2;
+    pose(engine, &second, 2);
+    ck_assert(!looks_for_it(engine)); /* there is more to do */
+    *cost = learnt;
+    engine->workers[0].since = now_ns();
+    turn_until(engine, first.answers == 1 && second.answers == 1);
+    finish_engine(engine);
+}
+END_TEST
+
 START_TEST(a_deadline_that_cannot_be_met_is_told_before_it_passes) {
     struct engine *engine = ready_with(.mode = ENGINE_PROCESSES, ONE_BRISK);
     struct question question;
@@ -322,4 +357,5 @@ SUITE_WITH("serving_engine", make_models, remove_folder, answers_are_the_referen
            many_round_trips_lose_no_wake, a_full_engine_says_so_and_goes_on, unknown_models_and_versions_are_not_found,
            a_deadline_that_passes_while_waiting_is_told_at_once, a_deadline_that_cannot_be_met_is_told_before_it_passes,
            a_deadline_that_passes_while_computing_is_told_then, who_abandons_hears_nothing_and_leaves_no_trace,
-           a_late_worker_s_word_is_not_heard, an_idle_engine_sleeps, the_delay_gathers_a_batch_without_spinning)
+           a_late_worker_s_word_is_not_heard, an_idle_engine_sleeps, the_front_looks_for_its_only_request_alone,
+           the_delay_gathers_a_batch_without_spinning)

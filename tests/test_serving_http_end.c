@@ -1,4 +1,5 @@
 /* test_serving_http_end.c: an HTTP server's beginning and its end: sockets, descriptors, draining, closing. */
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 
 #include "serving_toy.h"
@@ -100,7 +101,8 @@ START_TEST(draining_ends_connections_that_were_being_answered) {
     struct caller caller = call(toy->port);
     get(&caller, "/large");
     await(atomic_load(&toy->begun) == 1);
-    at_sleep(0.05); /* some of it is sent, and no more fits */
+    int bytes = 0; /* some of it is sent; all of it does not fit */
+    await(ioctl(caller.socket, FIONREAD, &bytes) == 0 && bytes > 0);
     atomic_store(&toy->draining, true);
     toy_wake(toy);
     await(!somebody_listens(toy->port));
