@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-static const struct device_kind *const KINDS[] = {&cpu_device, &openblas_device, &sim_device, &echo_device};
+static const struct device_kind *const KINDS[] = {
+    &cpu_device, &openblas_device, &sim_device, &echo_device, &cuda_device,
+};
 
 enum { KIND_COUNT = sizeof KINDS / sizeof *KINDS };
 
@@ -43,7 +45,7 @@ int device_check(const char *text, struct failure *failure) {
     int result = check_text(text, &reason);
     if (result == 0)
         return 0;
-    char list[160];
+    char list[200];
     list_kinds(list, sizeof list);
     return fail(failure, result, "device \"%.60s\": %.120s; there are: %s", text, reason.text, list);
 }
@@ -69,7 +71,8 @@ int device_open(struct device *device, const char *text, const struct device_opt
 }
 
 void device_close(struct device *device) {
-    device->kind->close(device);
+    if (device->kind->close != NULL) /* a card that was never opened has none */
+        device->kind->close(device);
     device->state = NULL;
 }
 
@@ -90,7 +93,8 @@ void device_unload(struct device *device, size_t place) {
         device->kind->unload(device, place);
 }
 
-int device_infer(struct device *device, size_t place, const struct part *parts, size_t count, struct failure *failure) {
+static int check_batch(const struct device *device, size_t place, const struct part *parts, size_t count,
+                       struct failure *failure) {
     uint64_t rows = 0;
     for (size_t i = 0; i < count; i++)
         rows += parts[i].rows;
@@ -99,6 +103,52 @@ int device_infer(struct device *device, size_t place, const struct part *parts, 
     if (rows > device->options.batch)
         return fail(failure, -EINVAL, "device \"%s\": a batch of more than %u rows", device->name,
                     device->options.batch);
-    int result = check_place(device, place, failure);
+    return check_place(device, place, failure);
+}
+
+int device_infer(struct device *device, size_t place, const struct part *parts, size_t count, struct failure *failure) {
+    int result = check_batch(device, place, parts, count, failure);
     return result < 0 ? result : device->kind->infer(device, place, parts, count, failure);
+}
+
+size_t device_lanes(const struct device *device) {
+    return device->kind->begin != NULL ? DEVICE_LANES : 1;
+}
+
+static int check_lane(const struct device *device, size_t lane, struct failure *failure) {
+    if (lane < device_lanes(device))
+        return 0;
+    return fail(failure, -EINVAL, "device \"%s\": lane %zu; it has %zu", device->name, lane, device_lanes(device));
+}
+
+int device_begin(struct device *device, size_t lane, size_t place, const struct part *parts, size_t count,
+                 struct failure *failure) {
+    int result = check_lane(device, lane, failure);
+    if (result == 0)
+        result = check_batch(device, place, parts, count, failure);
+    if (result < 0)
+        return result;
+    if (device->kind->begin == NULL)
+        return device->kind->infer(device, place, parts, count, failure);
+    return device->kind->begin(device, lane, place, parts, count, failure);
+}
+
+int device_poll(struct device *device, size_t lane, struct failure *failure) {
+    int result = check_lane(device, lane, failure);
+    if (result < 0)
+        return result;
+    return device->kind->poll == NULL ? 1 : device->kind->poll(device, lane, failure);
+}
+
+int device_finish(struct device *device, size_t lane, struct failure *failure) {
+    int result = check_lane(device, lane, failure);
+    if (result < 0 || device->kind->finish == NULL)
+        return result;
+    return device->kind->finish(device, lane, failure);
+}
+
+int device_fault(struct device *device, int error, struct failure *failure) {
+    if (device->kind->fault == NULL)
+        return fail(failure, -ENOTSUP, "device \"%s\" cannot be broken on purpose", device->name);
+    return device->kind->fault(device, error, failure);
 }

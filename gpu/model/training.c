@@ -29,16 +29,24 @@ static size_t numbers_of(const struct layer *layer) {
 static void set_weights(struct network *network, uint64_t seed) {
     float *numbers = network->numbers;
     for (size_t i = 0; i < network->model.depth; i++) {
-        struct layer *layer = &network->model.layers[i];
+        const struct layer *layer = &network->model.layers[i];
         struct generator generator = {.key = generator_bits(seed, i)};
         size_t weights = (size_t)layer->outputs * layer->inputs;
         float limit = sqrtf(6.0F / (float)layer->inputs);
         for (size_t j = 0; j < weights; j++)
             numbers[j] = generator_between(&generator, -limit, limit);
-        layer->weight = numbers;
-        layer->bias = numbers + weights;
         numbers += numbers_of(layer);
     }
+}
+
+int network_lay(struct model *model, float *numbers, struct failure *failure) {
+    for (size_t i = 0; i < model->depth; i++) {
+        struct layer *layer = &model->layers[i];
+        layer->weight = numbers;
+        layer->bias = numbers + (size_t)layer->outputs * layer->inputs;
+        numbers += numbers_of(layer);
+    }
+    return model_finish(model, ACTIVATION_SOFTMAX, failure);
 }
 
 static int check_sizes(const uint32_t *sizes, size_t count, struct failure *failure) {
@@ -70,7 +78,7 @@ int network_new(struct network **network, const uint32_t *sizes, size_t count, u
         return fail(failure, -ENOMEM, "not enough memory for a network");
     }
     set_weights(new, seed);
-    result = model_finish(&new->model, ACTIVATION_SOFTMAX, failure);
+    result = network_lay(&new->model, new->numbers, failure);
     if (result != 0)
         network_free(new);
     else
@@ -110,12 +118,48 @@ int network_save(const struct network *network, const char *path, const struct m
     return safetensors_write(path, tensors, 2 * depth, metadata, count, failure);
 }
 
+/* `count` is known where it is inlined: then compilers make vectors of it. */
+static inline void step_some(float *restrict numbers, const float *restrict gradient, size_t count, float scale,
+                             float momentum, float *restrict velocity) {
+    for (size_t i = 0; i < count; i++) {
+        velocity[i] = momentum * velocity[i] - scale * gradient[i];
+        numbers[i] += velocity[i];
+    }
+}
+
+void take_step(float *numbers, const float *gradient, size_t count, float scale, float momentum, float *velocity) {
+    enum { SOME = 16 };
+    size_t i = 0;
+    for (; i + SOME <= count; i += SOME)
+        step_some(numbers + i, gradient + i, SOME, scale, momentum, velocity + i);
+    step_some(numbers + i, gradient + i, count - i, scale, momentum, velocity + i);
+}
+
 void network_step(struct network *network, const float *gradient, size_t rows, float rate, float momentum,
                   float *velocity) {
-    float scale = rate / (float)rows;
-    for (size_t i = 0; i < network->count; i++) {
-        velocity[i] = momentum * velocity[i] - scale * gradient[i];
-        network->numbers[i] += velocity[i];
+    take_step(network->numbers, gradient, network->count, rate / (float)rows, momentum, velocity);
+}
+
+/* ---- The examples */
+
+/* The shuffle of Fisher and Yates. */
+void shuffle_examples(uint32_t *order, size_t count, uint64_t seed, size_t epoch) {
+    struct generator generator = {.key = generator_bits(~seed, epoch)};
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t other = generator_below(&generator, i + 1);
+        order[i] = order[other];
+        order[other] = i;
+    }
+}
+
+void load_rows(const uint8_t *pixels, const uint8_t *all_labels, size_t inputs, const uint32_t *order, size_t count,
+               float *input, uint8_t *labels) {
+    for (size_t row = 0; row < count; row++) {
+        size_t example = order != NULL ? order[row] : row;
+        const uint8_t *from = pixels + example * inputs;
+        for (size_t i = 0; i < inputs; i++)
+            input[row * inputs + i] = (float)from[i] / 255.0F;
+        labels[row] = all_labels[example];
     }
 }
 
@@ -172,36 +216,20 @@ static bool is_stopped(const struct training *training) {
     return training->options.stop != NULL && *training->options.stop != 0;
 }
 
-/* Another order in each epoch, and the same one for the same seed (the shuffle of Fisher and Yates). */
-static void shuffle(struct training *training, size_t epoch) {
-    struct generator generator = {.key = generator_bits(~training->options.seed, epoch)};
-    uint32_t *order = training->order;
-    for (uint32_t i = 0; i < training->examples->count; i++) {
-        uint32_t other = generator_below(&generator, i + 1);
-        order[i] = order[other];
-        order[other] = i;
-    }
-}
-
-/* The rows of a batch as floats from 0 to 1; `order` NULL: the examples from `begin` on. Returns how many there are. */
+/* The rows of a batch; `order` NULL: the examples from `begin` on. Returns how many there are. */
 static size_t load_batch(struct training *training, const struct examples *examples, const uint32_t *order,
                          size_t begin) {
     size_t inputs = training->network->model.inputs, left = examples->count - begin;
-    size_t rows = left < training->options.batch ? left : training->options.batch;
-    for (size_t row = 0; row < rows; row++) {
-        size_t example = order != NULL ? order[begin + row] : begin + row;
-        const uint8_t *pixels = examples->pixels + example * inputs;
-        for (size_t i = 0; i < inputs; i++)
-            training->input[row * inputs + i] = (float)pixels[i] / 255.0F;
-        training->labels[row] = examples->labels[example];
-    }
+    size_t rows = left < training->options.batch ? left : training->options.batch, first = order == NULL ? begin : 0;
+    load_rows(examples->pixels + first * inputs, examples->labels + first, inputs, order != NULL ? order + begin : NULL,
+              rows, training->input, training->labels);
     return rows;
 }
 
 int training_epoch(struct training *training, size_t epoch, float rate, double *loss) {
     struct network *network = training->network;
     double sum = 0;
-    shuffle(training, epoch);
+    shuffle_examples(training->order, training->examples->count, training->options.seed, epoch);
     for (size_t begin = 0, rows; begin < training->examples->count; begin += rows) {
         if (is_stopped(training))
             return -EINTR;

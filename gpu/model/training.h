@@ -32,6 +32,12 @@ int network_new(struct network **network, const uint32_t *sizes, size_t count, u
                 struct failure *failure) AT_MUST_CHECK;
 void network_free(struct network *network);
 
+/*
+ * For numbers that lie elsewhere, as those of a network do: fills in what follows from the sizes of the model's layers,
+ * which point there then. -EINVAL where the sizes do not chain.
+ */
+int network_lay(struct model *model, float *numbers, struct failure *failure) AT_MUST_CHECK;
+
 /* Writes it as a safetensors file that model_open reads. */
 int network_save(const struct network *network, const char *path, const struct metadatum *metadata, size_t count,
                  struct failure *failure) AT_MUST_CHECK;
@@ -66,6 +72,21 @@ size_t right_answers(const struct model *model, const float *input, const uint8_
 /* Downhill, with momentum: `velocity` has as many numbers as the network, zeroed before the first step. */
 void network_step(struct network *network, const float *gradient, size_t rows, float rate, float momentum,
                   float *velocity);
+
+/* The same for some of the numbers; `scale` is the rate, divided by the rows. */
+void take_step(float *numbers, const float *gradient, size_t count, float scale, float momentum, float *velocity);
+
+/* ---- The examples in their order */
+
+/* Another order of `count` examples in each epoch, and the same one for the same seed; stored in `order`. */
+void shuffle_examples(uint32_t *order, size_t count, uint64_t seed, size_t epoch);
+
+/*
+ * `count` of the examples, `order` says which (NULL: the first), as rows of floats from 0 to 1 and their labels.
+ * `pixels` is [examples][inputs], `all_labels` [examples].
+ */
+void load_rows(const uint8_t *pixels, const uint8_t *all_labels, size_t inputs, const uint32_t *order, size_t count,
+               float *input, uint8_t *labels);
 
 /* ---- All of it, in one thread */
 
