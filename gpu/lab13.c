@@ -186,10 +186,18 @@ static double await_return(const struct lab *lab, double workers) {
     return 0;
 }
 
+/* Where the server begins to say who was killed; before that it may have said what its cards are. */
+static const char *find_death(const char *said) {
+    const char *line = strstr(said, "killed by");
+    while (line != NULL && line > said && line[-1] != '\n')
+        line--;
+    return line != NULL ? line : said;
+}
+
 static void report_death(struct lab *lab, const struct stream *stream, double back) {
     char said[OWN_SERVER_TEXT];
     own_server_said(&lab->server, said, sizeof said);
-    printf("the server says:  %s", said);
+    printf("the server says:  %s", find_death(said));
     const struct tally *tally = &stream->result->tally;
     printf("%llu requests in %.1f s; failed: %llu; run again by another worker: %.0f; ",
            (unsigned long long)tally_requests(tally), stream->result->seconds, (unsigned long long)tally_failed(tally),

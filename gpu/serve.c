@@ -1,5 +1,4 @@
 /* serve.c: serves models over HTTP on the devices of this machine; lab 13's server. See serve --help. */
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -8,19 +7,11 @@
 
 #include "front.h"
 #include "replicas.h"
+#include "standard_streams.h"
 #include "worker.h"
 
-/*
- * Whoever starts it may have closed these: then the first descriptors that it opens, the memory of the workers say,
- * would have their numbers, and what is printed would go there. A reader of
- * them that goes must not end it, nor a limit on the size of files.
- */
-static void open_standard_streams(void) {
-    int null;
-    while ((null = open("/dev/null", O_RDWR)) >= 0 && null <= STDERR_FILENO)
-        continue;
-    if (null >= 0)
-        close(null);
+/* A reader of its output that goes must not end it, nor a limit on the size of files. */
+static void ignore_signals(void) {
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
 }
@@ -51,6 +42,7 @@ static void fit_descriptors(struct settings *settings) {
 
 int main(int argc, char *argv[]) {
     open_standard_streams();
+    ignore_signals();
     static const char PROGRAM[] = "/proc/self/exe"; /* also when the file has been replaced since */
     prctl(PR_SET_NAME, "serve");                    /* for those that are started by that name */
     if (argc > 1 && strcmp(argv[1], "--worker") == 0)
@@ -58,6 +50,7 @@ int main(int argc, char *argv[]) {
     static struct settings settings; /* whose texts are there to the end */
     char **arguments = argv;
     settings_read(&settings, argc, argv);
+    settings_say_shared(&settings);
     if (settings.mode == SERVE_PROCESSES)
         return replicas_run(&settings, arguments, PROGRAM);
     fit_descriptors(&settings);

@@ -57,6 +57,33 @@ START_TEST(both_sides_see_the_same) {
 }
 END_TEST
 
+/* In both views: a device may be given these pages whole, and write to them. */
+START_TEST(the_pages_of_the_slots_are_all_of_them_and_writable) {
+    int descriptor;
+    struct region *region = made(&descriptor), *other;
+    ok(region_attach(&other, descriptor));
+    for (int i = 0; i < 2; i++) {
+        struct region *view = i == 0 ? region : other;
+        void *memory;
+        size_t size;
+        region_slots(view, &memory, &size);
+        ck_assert_uint_eq((uintptr_t)memory % REGION_PAGE, 0);
+        ck_assert_uint_eq(size % REGION_PAGE, 0);
+        ck_assert_uint_le((uintptr_t)memory, (uintptr_t)region_slot(view, 0));
+        ck_assert_uint_gt((uintptr_t)memory, (uintptr_t)view);
+        ck_assert_uint_ge((uintptr_t)memory + size, (uintptr_t)region_slot(view, SLOTS - 1) + view->slot_size);
+        for (size_t page = 0; page < size; page += REGION_PAGE) {
+            volatile char *byte = (char *)memory + page;
+            *byte = *byte; /* what it could not, would end the test */
+        }
+        ((volatile char *)memory)[size - 1] = 0;
+    }
+    region_free(region);
+    region_free(other);
+    close(descriptor);
+}
+END_TEST
+
 START_TEST(a_word_keeps_its_parts_apart) {
     uint64_t word = slot_word(SLOT_FAILED, 0xffff, UINT32_MAX);
     ck_assert_int_eq(slot_state_of(word), SLOT_FAILED);
@@ -217,6 +244,7 @@ START_TEST(no_ring_is_lost_in_many_rounds) {
 END_TEST
 
 SUITE("serving_region", slots_lie_apart_and_each_has_room_for_its_rows, both_sides_see_the_same,
-      a_word_keeps_its_parts_apart, what_is_no_region_is_refused, a_region_that_is_too_large_is_an_error,
-      only_who_sleeps_is_rung_for, a_ring_that_comes_late_does_not_ring_for_ever,
-      a_ring_that_never_comes_costs_nobody_the_next, no_ring_is_lost_in_many_rounds)
+      the_pages_of_the_slots_are_all_of_them_and_writable, a_word_keeps_its_parts_apart, what_is_no_region_is_refused,
+      a_region_that_is_too_large_is_an_error, only_who_sleeps_is_rung_for,
+      a_ring_that_comes_late_does_not_ring_for_ever, a_ring_that_never_comes_costs_nobody_the_next,
+      no_ring_is_lost_in_many_rounds)

@@ -36,6 +36,7 @@ static int open_region(struct engine *engine, struct failure *failure) {
                     options->batching.most, at_strerror(result));
     engine->region->workers = (uint32_t)options->workers;
     engine->region->deterministic = options->deterministic;
+    engine->region->in_flight = options->in_flight;
     snprintf(engine->region->folder, sizeof engine->region->folder, "%s", options->folder);
     snprintf(engine->region->inject, sizeof engine->region->inject, "%s",
              options->inject == NULL ? "" : options->inject);

@@ -152,6 +152,7 @@ struct worker_view {
     enum worker_state state;
     int pid;                                             /* 0: a thread, or dead */
     const char *reason;                                  /* of the last death, "" */
+    const char *description;                             /* of its device, as that said it at its last start; "" */
     uint64_t restarts, batches, requests, rows, retried; /* retried: requests that its deaths made others run */
     uint64_t busy;                                       /* nanoseconds in batches */
     struct cost cost;                                    /* learnt, of the model that it ran last */

@@ -99,11 +99,15 @@ void batches_answer(struct engine *engine, struct worker_record *worker) {
 
 /* ---- deaths */
 
-/* Whether its share in the death, or its bad luck, was too much. */
-static bool is_poison(struct request *request, const struct record *record, bool shot) {
-    if (shot) {
+/*
+ * Whether its share in the death, or its bad luck, was too much. A request that another batch was on the device with
+ * may have had no share in it: it is to run alone next time, as after a shot that has hit it often.
+ */
+static bool is_poison(struct request *request, const struct record *record, enum death death) {
+    if (death != DEATH_OF_ONE) {
         request->shots++;
-        request->task.waiting.alone = request->task.waiting.alone || request->shots >= TASK_SHOTS_TOGETHER;
+        request->task.waiting.alone =
+            request->task.waiting.alone || death == DEATH_OF_SEVERAL || request->shots >= TASK_SHOTS_TOGETHER;
         return request->shots >= TASK_SHOTS;
     }
     if (record->count == 1)
@@ -114,7 +118,7 @@ static bool is_poison(struct request *request, const struct record *record, bool
 
 /* Its worker has died: unless the answer is there already, it waits again, under a new generation. */
 static void revive(struct engine *engine, struct worker_record *worker, struct request *request,
-                   const struct record *record, bool started) {
+                   const struct record *record, enum death death) {
     struct slot *slot = region_slot(engine->region, request->slot);
     uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
     if (word == slot_word(SLOT_DONE, worker->worker.index, request->generation)) {
@@ -127,7 +131,7 @@ static void revive(struct engine *engine, struct worker_record *worker, struct r
     struct problem nobody = {.status = 0};
     if (request->abandoned) {
         request_end(engine, request, &nobody);
-    } else if (started && is_poison(request, record, child_was_shot(&worker->child))) {
+    } else if (death != DEATH_OF_OTHERS && is_poison(request, record, death)) {
         engine->models[record->place].statistics.quarantined++;
         request_fail(engine, request, 500, "request quarantined: each worker that ran it died; it is not tried again");
     } else {
@@ -136,9 +140,9 @@ static void revive(struct engine *engine, struct worker_record *worker, struct r
     }
 }
 
-void batch_died(struct engine *engine, struct worker_record *worker, const struct record *record, bool started) {
+void batch_died(struct engine *engine, struct worker_record *worker, const struct record *record, enum death death) {
     for (uint32_t i = record->count; i-- > 0;)
-        revive(engine, worker, record->requests[i], record, started);
+        revive(engine, worker, record->requests[i], record, death);
 }
 
 /* ---- batches */
@@ -166,6 +170,7 @@ static void post_batch(struct engine *engine, struct worker_record *worker, stru
     struct record *record;
     struct order *order = worker_next_order(engine, worker, ORDER_INFER, batch[0]->model, &record);
     record->count = order->count = (uint32_t)count;
+    order->alone = batch[0]->alone;
     for (size_t i = 0; i < count; i++)
         record->rows += batch[i]->rows;
     for (size_t i = 0; i < count; i++) {

@@ -41,7 +41,7 @@ struct worker_record {
     struct work work; /* inline */
     bool simulated;
     enum worker_state state;
-    char reason[REGION_REASON];
+    char reason[REGION_REASON], description[REGION_DESCRIPTION];
     uint32_t to_load, to_unload, has, loaded;    /* models, a bit each: still to be ordered; ordered; tried and right */
     uint64_t posted, collected, answered_orders; /* orders: given out; done; and their requests answered */
     unsigned in_flight;                          /* batches */
@@ -131,13 +131,23 @@ void worker_post_loads(struct engine *engine, struct worker_record *worker, uint
 /* The canary of that model has come back: the worker has it, or is no good. */
 void worker_canary(struct engine *engine, struct worker_record *worker, size_t place, uint64_t now);
 
+/* Whether a device's answer to a canary is the reference's, as closely as its number type allows. */
+bool canary_matches(const char *device, const float *output, const float *reference, uint32_t count);
+
 /* engine_batches.c */
 void batches_turn(struct engine *engine, uint64_t now); /* gives up, starts batches */
 /* What a worker has finished: it is free for the next batch; and then the answers, which take longer. */
 void batches_collect(struct engine *engine, struct worker_record *worker);
 void batches_answer(struct engine *engine, struct worker_record *worker);
 uint64_t batches_next(const struct engine *engine, uint64_t now);
-void batch_died(struct engine *engine, struct worker_record *worker, const struct record *record, bool started);
+/* What a batch had to do with its worker's death. */
+enum death {
+    DEATH_OF_OTHERS,  /* nothing: it had not been begun */
+    DEATH_OF_ONE,     /* it was the only one on the device */
+    DEATH_OF_SEVERAL, /* so was another */
+    DEATH_BY_SHOT,    /* it was there when somebody killed the worker */
+};
+void batch_died(struct engine *engine, struct worker_record *worker, const struct record *record, enum death death);
 
 /* engine.c */
 void request_end(struct engine *engine, struct request *request, const struct problem *problem);

@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "cards.h"
 #include "engine_internal.h"
 
 static const uint64_t SECOND = 1000000000;
@@ -49,11 +50,13 @@ static int start_process(struct engine *engine, struct worker_record *worker, ui
                                    worker->arguments[3],
                                    NULL};
     /* Each worker is one core, or one card; a library that takes all cores would only disturb the others. */
-    static const at_variable VARIABLES[] = {{"OPENBLAS_NUM_THREADS", "1"}, {"OMP_NUM_THREADS", "1"}};
+    at_variable variables[2 + CARD_VARIABLES] = {{"OPENBLAS_NUM_THREADS", "1"}, {"OMP_NUM_THREADS", "1"}};
+    char texts[CARD_VARIABLES][96];
+    size_t bound = cards_bind(worker->worker.device, variables + 2, texts);
     struct child_program program = {.executable = engine->options.program,
                                     .command = AT_COMMAND(command),
-                                    .variables = VARIABLES,
-                                    .variable_count = 2,
+                                    .variables = variables,
+                                    .variable_count = 2 + bound,
                                     .descriptors = descriptors,
                                     .descriptor_count = 3};
     struct failure failure;
@@ -87,7 +90,7 @@ static void begin_mailbox(struct engine *engine, struct worker_record *worker) {
     atomic_store_explicit(&mailbox->state, MAILBOX_NEW, memory_order_relaxed);
     bell_reset(&mailbox->bell, worker->worker.bell);
     atomic_store_explicit(&mailbox->heartbeat, now_ns(), memory_order_relaxed);
-    mailbox->reason[0] = '\0';
+    mailbox->reason[0] = mailbox->description[0] = '\0';
     worker->posted = worker->collected = worker->answered_orders = 0;
     worker->in_flight = 0;
     worker->to_load = worker->to_unload = worker->has = worker->loaded = 0;
@@ -148,18 +151,32 @@ int workers_open(struct engine *engine, struct failure *failure) {
 
 /* ---- the end of one */
 
+static bool was_begun(const struct engine *engine, const struct worker_record *worker, uint64_t order) {
+    const struct mailbox *mailbox = mailbox_of(engine, worker);
+    return atomic_load_explicit(&mailbox->orders[order % REGION_ORDERS].started, memory_order_acquire) != 0;
+}
+
+/* The orders that it was at when it died: more than one, if its device takes several batches at once. */
+static size_t count_begun(const struct engine *engine, const struct worker_record *worker) {
+    size_t count = 0;
+    for (uint64_t i = worker->collected; i < worker->posted; i++)
+        count += was_begun(engine, worker, i);
+    return count;
+}
+
 /* It is dead. Its requests wait again, or are given up; what it had finished counts. */
 static void bury(struct engine *engine, struct worker_record *worker, uint64_t now) {
     batches_collect(engine, worker);
     batches_answer(engine, worker);
     struct mailbox *mailbox = mailbox_of(engine, worker);
+    enum death of_begun = child_was_shot(&worker->child)    ? DEATH_BY_SHOT
+                          : count_begun(engine, worker) > 1 ? DEATH_OF_SEVERAL
+                                                            : DEATH_OF_ONE;
     /* From behind, since each goes to the head of those that wait. */
     for (uint64_t i = worker->posted; i-- > worker->collected;) {
-        const struct order *order = &mailbox->orders[i % REGION_ORDERS];
         const struct record *record = &worker->records[i % REGION_ORDERS];
-        bool started = atomic_load_explicit(&order->started, memory_order_acquire) != 0;
         if (record->kind == ORDER_INFER && !record->canary)
-            batch_died(engine, worker, record, started);
+            batch_died(engine, worker, record, was_begun(engine, worker, i) ? of_begun : DEATH_OF_OTHERS);
     }
     worker->posted = worker->collected = worker->answered_orders = 0;
     worker->in_flight = 0;
@@ -213,6 +230,21 @@ static void watch(struct engine *engine, struct worker_record *worker, uint64_t 
 
 /* ---- on the way to ready */
 
+/* A worker's word is not trusted: what is no plain character becomes '?', and what has no end is cut. */
+static void hear_description(struct worker_record *worker, const struct mailbox *mailbox) {
+    char heard[sizeof worker->description];
+    memcpy(heard, mailbox->description, sizeof heard);
+    heard[sizeof heard - 1] = '\0';
+    for (char *byte = heard; *byte != '\0'; byte++)
+        if (*byte < ' ' || *byte > '~')
+            *byte = '?';
+    if (strcmp(heard, worker->description) == 0)
+        return; /* it is the same card as before its death */
+    memcpy(worker->description, heard, sizeof heard);
+    if (*heard != '\0')
+        fprintf(stderr, "serve: worker %zu (%s): %s\n", worker->worker.index, worker->worker.device, heard);
+}
+
 static void look_at(struct engine *engine, struct worker_record *worker, uint64_t now) {
     if ((worker->state != WORKER_STARTING && worker->state != WORKER_READY) || worker->child.killed)
         return;
@@ -226,8 +258,11 @@ static void look_at(struct engine *engine, struct worker_record *worker, uint64_
         worker_set_state(engine, worker, WORKER_OUT, now);
         return;
     }
-    if (worker->state == WORKER_STARTING && worker->posted == 0)
+    if (worker->state == WORKER_STARTING && worker->posted == 0) {
+        if (state == MAILBOX_OPEN)
+            hear_description(worker, mailbox);
         worker->to_load |= models_wanted(engine);
+    }
     worker_post_loads(engine, worker, now);
     if (worker->state == WORKER_STARTING && worker->to_load == 0 && worker->posted == worker->collected)
         worker_set_state(engine, worker, WORKER_READY, now);
@@ -307,6 +342,7 @@ void engine_worker(const struct engine *engine, size_t index, struct worker_view
                                  .state = worker->state,
                                  .pid = child_pid((struct child *)&worker->child),
                                  .reason = worker->reason,
+                                 .description = worker->description,
                                  .restarts = worker->restarts,
                                  .batches = worker->batches,
                                  .requests = worker->requests,

@@ -7,12 +7,39 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What follows a fault's name. */
+enum value { NOTHING, NUMBER, CUDA_ERROR };
+
 static const struct fault {
     const char *name;
-    bool number;
-} FAULTS[] = {{"crash", true}, {"exit", true}, {"stop", true}, {"last", true}, {"garbage", false}, {"late", true}};
+    enum value value;
+} FAULTS[] = {{"crash", NUMBER},    {"exit", NUMBER}, {"stop", NUMBER},    {"last", NUMBER},
+              {"garbage", NOTHING}, {"late", NUMBER}, {"cuda", CUDA_ERROR}};
 
 enum { COUNT = sizeof FAULTS / sizeof *FAULTS };
+
+/* Reads a whole number, from 1 to `most`, behind that sign. */
+static bool read_whole(const char **text, char sign, uint64_t most, uint64_t *number) {
+    if (**text != sign || (*text)[1] < '1' || (*text)[1] > '9')
+        return false;
+    char *end;
+    errno = 0;
+    *number = strtoull(*text + 1, &end, 10);
+    *text = end;
+    return errno == 0 && *number <= most;
+}
+
+/* "=700@3", "=700@3x1" */
+static bool read_cuda(const char **text, struct inject_cuda *fault) {
+    enum { LARGEST_ERROR = 9999, MOST = 1000000000 }; /* CUDA's errors end with 999, its unknown one */
+    uint64_t error, times = UINT32_MAX;
+    if (!read_whole(text, '=', LARGEST_ERROR, &error) || !read_whole(text, '@', MOST, &fault->batch) ||
+        (**text == 'x' && !read_whole(text, 'x', MOST, &times)))
+        return false;
+    fault->error = (int)error;
+    fault->times = (uint32_t)times;
+    return true;
+}
 
 /* Whether the text begins with that fault, and its number. What comes after it is stored. */
 static bool is_fault(const char *text, const struct fault *fault, double *number, const char **rest) {
@@ -20,7 +47,13 @@ static bool is_fault(const char *text, const struct fault *fault, double *number
     if (strncmp(text, fault->name, length) != 0)
         return false;
     char *end = (char *)text + length;
-    if (fault->number) {
+    if (fault->value == CUDA_ERROR) {
+        struct inject_cuda ignored;
+        const char *behind = end;
+        if (!read_cuda(&behind, &ignored))
+            return false;
+        end = (char *)behind;
+    } else if (fault->value == NUMBER) {
         if (*end != '=')
             return false;
         const char *start = end + 1;
@@ -32,21 +65,33 @@ static bool is_fault(const char *text, const struct fault *fault, double *number
     return *end == ',' || *end == '\0';
 }
 
-/* The number that a fault in the list has, 0 for one without a number; `there` says whether it is in it. */
-static double find(const char *faults, const char *name, bool *there) {
-    *there = false;
-    double number = 0;
+/* Where the list has the first fault of that name, and its number if it has one; NULL: nowhere. */
+static const char *find_fault(const char *faults, const char *name, double *number) {
     for (const char *rest = faults; *rest != '\0';) {
         const char *text = rest;
         for (size_t i = 0; i < COUNT && rest == text; i++)
-            if (is_fault(text, &FAULTS[i], &number, &rest) && strcmp(FAULTS[i].name, name) == 0) {
-                *there = true;
-                return number;
-            }
+            if (is_fault(text, &FAULTS[i], number, &rest) && strcmp(FAULTS[i].name, name) == 0)
+                return text;
         if (rest == text)
             break;
     }
-    return 0;
+    return NULL;
+}
+
+/* The number that a fault in the list has, 0 for one without a number; `there` says whether it is in it. */
+static double find(const char *faults, const char *name, bool *there) {
+    double number = 0;
+    *there = find_fault(faults, name, &number) != NULL;
+    return *there ? number : 0;
+}
+
+bool inject_cuda(const char *faults, struct inject_cuda *fault) {
+    double ignored;
+    const char *text = find_fault(faults, "cuda", &ignored);
+    if (text == NULL)
+        return false;
+    text += strlen("cuda");
+    return read_cuda(&text, fault);
 }
 
 int inject_check(const char *faults, struct failure *failure) {
@@ -57,7 +102,8 @@ int inject_check(const char *faults, struct failure *failure) {
             is_fault(text, &FAULTS[i], &number, &rest);
         if (rest == text)
             return fail(failure, -EINVAL,
-                        "--inject %s: unknown fault; known are crash=V, exit=V, stop=V, last=V, garbage, late=MS",
+                        "--inject %s: unknown fault; known are crash=V, exit=V, stop=V, last=V, garbage, late=MS, "
+                        "cuda=ERROR@BATCH[xTIMES]",
                         text);
     }
     return 0;

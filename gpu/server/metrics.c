@@ -3,28 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "metrics.h"
-
-/* A label's value, with what would end it escaped. */
-struct label {
-    char text[400];
-};
-
-static struct label label(const char *value) {
-    struct label result;
-    size_t size = 0;
-    for (; *value != '\0' && size + 3 < sizeof result.text; value++) {
-        if (*value == '\\' || *value == '"' || *value == '\n')
-            result.text[size++] = '\\';
-        result.text[size++] = *value == '\n' ? 'n' : *value;
-    }
-    result.text[size] = '\0';
-    return result;
-}
-
-static void describe(FILE *out, const char *name, const char *type, const char *help) {
-    fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
+#include "metrics_internal.h"
 
 /* ---- of the models */
 
@@ -216,6 +195,17 @@ static void write_worker_states(FILE *out, const struct engine *engine) {
         fprintf(out, "atelier_workers{state=\"%s\"} %zu\n", STATES[i], counts[i]);
 }
 
+/* What each worker's device says of itself. */
+static void write_worker_info(FILE *out, const struct engine *engine) {
+    describe(out, "atelier_worker_info", "gauge", "What the worker's device is");
+    for (size_t i = 0; i < engine_workers(engine); i++) {
+        struct worker_view worker;
+        engine_worker(engine, i, &worker);
+        fprintf(out, "atelier_worker_info{worker=\"%zu\",device=\"%s\",description=\"%s\"} 1\n", i,
+                label(worker.device).text, label(worker.description).text);
+    }
+}
+
 /* ---- of the server */
 
 static void write_gauge(FILE *out, const char *name, const char *help, size_t value) {
@@ -233,6 +223,8 @@ char *metrics_text(const struct engine *engine, unsigned connections, size_t *si
     write_batch_sizes(out, engine);
     write_worker_metrics(out, engine);
     write_worker_states(out, engine);
+    write_worker_info(out, engine);
+    write_card_metrics(out, engine);
     write_gauge(out, "atelier_requests", "Inference requests that are here, at whatever stage", engine_tasks(engine));
     write_gauge(out, "atelier_slots", "Inference requests that may be here at once", engine_slots(engine));
     write_gauge(out, "atelier_connections", "Connections that are open", connections);

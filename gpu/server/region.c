@@ -84,6 +84,14 @@ float *region_output(struct region *region, uint32_t index) {
     return (float *)((char *)region_slot(region, index) + output_at(region->inputs, region->rows));
 }
 
+/* The first page has the end of the mailboxes on it, and the last one nothing behind: a worker may write to all. */
+void region_slots(struct region *region, void **memory, size_t *size) {
+    uintptr_t begin = (uintptr_t)region_slot(region, 0) & ~(uintptr_t)(REGION_PAGE - 1);
+    uintptr_t end = (uintptr_t)region_slot(region, 0) + region->slots * region->slot_size;
+    *memory = (void *)begin;
+    *size = rounded(end - begin, REGION_PAGE);
+}
+
 /*
  * Either the one who rings sees that the other sleeps, or the other, who looks again after it has said so, sees the
  * change: each has made its own known before it looks for the other's, in one order for all (seq_cst).

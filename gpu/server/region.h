@@ -20,7 +20,7 @@
  * The front trusts nothing that a worker can write: indexes it keeps for itself, sizes the worker can only read.
  */
 
-enum { REGION_WORKERS = 64, REGION_ORDERS = 16, REGION_SOURCE = 512, REGION_REASON = 256 };
+enum { REGION_WORKERS = 64, REGION_ORDERS = 16, REGION_SOURCE = 512, REGION_REASON = 256, REGION_DESCRIPTION = 200 };
 
 enum slot_state { SLOT_FREE, SLOT_FILLING, SLOT_QUEUED, SLOT_CLAIMED, SLOT_DONE, SLOT_FAILED };
 
@@ -44,13 +44,17 @@ struct order {
     enum order_kind kind;
     uint32_t place; /* of the model */
     uint32_t count; /* slots of an ORDER_INFER */
+    bool alone;     /* no other is to be on the device at the same time */
     uint32_t slots[DEVICE_BATCH];
     uint64_t words[DEVICE_BATCH]; /* what each slot's word has to be, else the worker leaves it alone */
     char source[REGION_SOURCE];   /* ORDER_LOAD: of the model */
     char file[32];                /* where the front keeps its file open; "": it has none */
     uint64_t hash;                /* and what it must be */
-    /* Results. */
-    _Atomic uint64_t started, ended; /* nanoseconds of the monotonic clock; 0: not yet */
+    /*
+     * Results: nanoseconds of the monotonic clock; 0: not yet. `started` is when the device got it; once it has ended,
+     * when the device was through with the one before, if that came later.
+     */
+    _Atomic uint64_t started, ended;
 };
 
 /* Whoever sleeps says so, and only then costs it the other side a system call to wake it. */
@@ -69,6 +73,7 @@ struct mailbox {
     _Atomic uint64_t heartbeat;             /* the worker was alive: nanoseconds of the monotonic clock */
     _Atomic uint32_t state;                 /* enum mailbox_state, of the worker */
     char reason[REGION_REASON];             /* why it ends; valid with MAILBOX_FAILED */
+    char description[REGION_DESCRIPTION];   /* of its device; valid with MAILBOX_OPEN */
     struct bell bell;                       /* of the worker */
     struct order orders[REGION_ORDERS];
 };
@@ -83,9 +88,11 @@ struct region {
     size_t slots_at, slot_size;     /* bytes from the beginning */
     char folder[REGION_SOURCE];     /* of the models */
     bool deterministic;
+    uint32_t in_flight;         /* orders of ORDER_INFER that a worker is given at once */
     char inject[REGION_REASON]; /* faults on purpose: inject.h */
     char to_the_next_page[REGION_PAGE];
-    struct bell bell; /* of the front */
+    struct bell bell;        /* of the front */
+    _Atomic uint32_t broken; /* how often a device has been broken on purpose, of all workers: inject.h */
     struct mailbox mailboxes[REGION_WORKERS];
 };
 
@@ -102,6 +109,8 @@ void region_free(struct region *region);
 struct slot *region_slot(struct region *region, uint32_t index);
 float *region_input(struct region *region, uint32_t index);
 float *region_output(struct region *region, uint32_t index);
+/* The whole pages in which all slots lie, for a device that reads and writes there itself. */
+void region_slots(struct region *region, void **memory, size_t *size);
 
 /*
  * Rings for the other side after a change, by a write to its eventfd if it sleeps. bell_sleep says that this side will

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "cards.h"
 #include "child.h"
 #include "front.h"
 #include "http.h"
@@ -47,12 +48,14 @@ static int start(struct replicas *replicas, size_t index, uint64_t now) {
     command[0] = "serve";
     memcpy(command + 1, replicas->arguments + 1, (count - 1) * sizeof *command);
     memcpy(command + count, more, more_count * sizeof *more);
-    static const at_variable VARIABLES[] = {{"OPENBLAS_NUM_THREADS", "1"}, {"OMP_NUM_THREADS", "1"}};
+    at_variable variables[2 + CARD_VARIABLES] = {{"OPENBLAS_NUM_THREADS", "1"}, {"OMP_NUM_THREADS", "1"}};
+    char texts[CARD_VARIABLES][96];
+    size_t bound = cards_bind(replicas->settings->devices[index], variables + 2, texts);
     const int descriptors[] = {replicas->listening, replicas->ready[index]};
     struct child_program program = {.executable = replicas->program,
                                     .command = AT_COMMAND(command),
-                                    .variables = VARIABLES,
-                                    .variable_count = 2,
+                                    .variables = variables,
+                                    .variable_count = 2 + bound,
                                     .descriptors = descriptors,
                                     .descriptor_count = 2};
     struct failure failure;

@@ -3,18 +3,17 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "inject.h"
 
 static const char USAGE[] =
     "usage: serve [OPTION]...\n"
     "Serves models over HTTP (KServe v2) until Ctrl-C or SIGTERM; then it finishes what it has begun.\n"
     "\n"
-    "  --devices LIST       a worker for each, with commas between: cpu, openblas, sim:ALPHA:BETA (us), echo;\n"
-    "                       left out: cpu for each core\n"
+    "  --devices LIST       a worker for each, with commas between: cpu, openblas, cuda:CARD, cuda for all cards,\n"
+    "                       sim:ALPHA:BETA (us), echo; left out: cpu for each core. Behind cuda or its card may "
+    "follow\n"
+    "                       :fp32 (default), :tf32, :fp16 or :bf16, :spin, :staged\n"
     "  --models LIST        the models: digits, wide, wide:512x2 (hidden layers), or files with a '/'; default digits\n"
     "  --folder FOLDER      where the models are; default build/models\n"
     "  --address ADDRESS    where to listen; default 127.0.0.1, which only this machine reaches\n"
@@ -38,7 +37,7 @@ static const char USAGE[] =
     "\n"
     "  --trace FILE         writes a line for each batch, for the timeline; with --mode processes FILE.0, FILE.1...\n"
     "  --inject LIST        faults on purpose: crash=V, exit=V, stop=V, last=V (of rows that begin with V), garbage,\n"
-    "                       late=MS\n"
+    "                       late=MS, cuda=ERROR@BATCH[xTIMES] (of CUDA's, before a worker's batch of that number)\n"
     "\n"
     "Exit status: 0: it was told to end, and has answered all; 1: it has not, or could not start; 2: bad usage.\n";
 
@@ -90,33 +89,6 @@ static size_t list(const char *option, const char *text, char **copy, const char
     if (what != NULL)
         wrong(option, text, what);
     return count;
-}
-
-static void check_devices(const struct settings *settings) {
-    struct failure failure;
-    for (size_t i = 0; i < settings->device_count; i++)
-        if (device_check(settings->devices[i], &failure) != 0) {
-            fprintf(stderr, "serve: --devices: %s\n", failure.text);
-            exit(2);
-        }
-    if (settings->inject != NULL && inject_check(settings->inject, &failure) != 0) {
-        fprintf(stderr, "serve: %s\n", failure.text);
-        exit(2);
-    }
-    if (settings->mode == SERVE_SERIAL && settings->device_count > 1) {
-        fprintf(stderr, "serve: --mode serial has one device, not %zu\n", settings->device_count);
-        exit(2);
-    }
-}
-
-/* A cpu for each core that this process may use. */
-static void default_devices(struct settings *settings) {
-    cpu_set_t cores;
-    size_t count = sched_getaffinity(0, sizeof cores, &cores) == 0 ? (size_t)CPU_COUNT(&cores) : 1;
-    if (settings->mode == SERVE_SERIAL)
-        count = 1;
-    for (size_t i = 0; i < count && i < ENGINE_WORKERS; i++)
-        settings->devices[settings->device_count++] = "cpu";
 }
 
 static enum serve_mode mode_of(const char *text) {
@@ -299,7 +271,5 @@ void settings_read(struct settings *settings, int argc, char *argv[]) {
         fprintf(stderr, "serve: %s: only options, please; see serve --help\n", argv[optind]);
         exit(2);
     }
-    if (settings->device_count == 0)
-        default_devices(settings);
-    check_devices(settings);
+    settings_devices(settings);
 }

@@ -40,6 +40,11 @@ struct settings {
  */
 void settings_read(struct settings *settings, int argc, char *argv[]);
 
+/* Of these, the devices: makes one for each card of "cuda", and one for each core of nothing; checks what is there. */
+void settings_devices(struct settings *settings);
+/* A line on stderr for each card that several workers have. */
+void settings_say_shared(const struct settings *settings);
+
 /* One line on stdout: where the server is to be found, and what it is. */
 void settings_say(const struct settings *settings, uint16_t port);
 

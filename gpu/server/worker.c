@@ -5,9 +5,8 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
-
-#include "inject.h"
 
 /* An idle worker says this often that it is alive. */
 enum { HEARTBEAT_MS = 500 };
@@ -15,7 +14,10 @@ enum { HEARTBEAT_MS = 500 };
 /* The status of a process whose device is lost (sysexits.h: EX_SOFTWARE). */
 enum { DEVICE_LOST = 70 };
 
-static void give_up(struct work *work, const char *text) {
+/* What a device is that waits by looking again and again, which the worker then does, too (cuda.c). */
+static const char SPINS[] = ":spin";
+
+void worker_give_up(struct work *work, const char *text) {
     struct mailbox *mailbox = work->mailbox;
     snprintf(mailbox->reason, sizeof mailbox->reason, "%s", text);
     atomic_store_explicit(&mailbox->state, MAILBOX_FAILED, memory_order_release); /* the front's load, in reap */
@@ -24,69 +26,89 @@ static void give_up(struct work *work, const char *text) {
         _exit(DEVICE_LOST);
 }
 
-/* Sleeps until there is an order. */
-static void await_order(struct work *work) {
+/* ---- waiting */
+
+static struct order *order_at(const struct work *work, uint64_t number) {
+    return &work->mailbox->orders[number % REGION_ORDERS];
+}
+
+static bool has_order(const struct work *work) {
+    return atomic_load_explicit(&work->mailbox->posted, memory_order_acquire) != work->begun; /* worker_post */
+}
+
+/*
+ * Whether one more may be begun, if it comes. Only batches run side by side, and none beside one that must be alone:
+ * should the worker die of it, nobody else is to be blamed.
+ */
+static bool has_room(const struct work *work) {
+    const struct order *oldest = order_at(work, work->done);
+    return work->begun == work->done ||
+           (work->begun - work->done < device_lanes(&work->device) && oldest->kind == ORDER_INFER && !oldest->alone);
+}
+
+static bool may_begin(const struct work *work) {
+    const struct order *next = order_at(work, work->begun);
+    return has_order(work) && has_room(work) &&
+           (work->begun == work->done || (next->kind == ORDER_INFER && !next->alone));
+}
+
+static size_t lane_of(const struct work *work, uint64_t number) {
+    return (size_t)(number % device_lanes(&work->device));
+}
+
+static void begin_orders(struct work *work) {
+    while (may_begin(work)) {
+        struct order *order = order_at(work, work->begun);
+        size_t lane = lane_of(work, work->begun);
+        atomic_store_explicit(&order->started, now_ns(), memory_order_release); /* the front's load, at a death */
+        work->flights[lane].order = order;
+        if (order->kind == ORDER_INFER)
+            flight_begin(work, lane);
+        work->begun++;
+    }
+}
+
+/* Whether the oldest would not have to be waited for; what is wrong with it, finishing it will tell. */
+static bool is_over(struct work *work) {
+    size_t lane = lane_of(work, work->done);
+    const struct flight *flight = &work->flights[lane];
+    if (flight->order->kind != ORDER_INFER || flight->result != 0 || flight->count == 0)
+        return true;
+    struct failure ignored;
+    return device_poll(&work->device, lane, &ignored) != 0;
+}
+
+/* Sleeps until somebody rings: the front for an order, the device because a batch is over. */
+static void rest(struct work *work) {
     struct mailbox *mailbox = work->mailbox;
-    uint64_t done = work->done;
-    for (;;) {
-        atomic_store_explicit(&mailbox->heartbeat, now_ns(), memory_order_relaxed);
-        if (atomic_load_explicit(&mailbox->posted, memory_order_acquire) != done)
-            return;
-        bell_sleep(&mailbox->bell);
-        if (atomic_load_explicit(&mailbox->posted, memory_order_acquire) == done) {
-            struct pollfd bell = {.fd = work->worker->bell, .events = POLLIN};
-            poll(&bell, 1, HEARTBEAT_MS);
-        }
-        bell_awake(&mailbox->bell, work->worker->bell);
+    bool flying = work->begun != work->done;
+    atomic_store_explicit(&mailbox->heartbeat, now_ns(), memory_order_relaxed);
+    if (flying && work->over < 0)
+        return; /* it spins */
+    struct pollfd bells[] = {{.fd = work->worker->bell, .events = POLLIN}, {.fd = work->over, .events = POLLIN}};
+    bell_sleep(&mailbox->bell);
+    if (!has_order(work) && !(flying && is_over(work)))
+        poll(bells, flying ? 2 : 1, HEARTBEAT_MS);
+    bell_awake(&mailbox->bell, work->worker->bell);
+    if (flying && (bells[1].revents & POLLIN) != 0) {
+        uint64_t rings;
+        (void)!read(work->over, &rings, sizeof rings);
     }
 }
 
-/* The slots of an order that are still what the front said; their indexes are stored, too. */
-static uint32_t gather(struct work *work, const struct order *order, struct part *parts, uint32_t *slots) {
-    struct region *region = work->worker->region;
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < order->count && i < DEVICE_BATCH; i++) {
-        struct slot *slot = region_slot(region, order->slots[i]);
-        if (atomic_load_explicit(&slot->word, memory_order_acquire) != order->words[i])
+void worker_await(struct work *work) {
+    for (;; rest(work)) {
+        begin_orders(work);
+        if (work->begun == work->done)
             continue;
-        parts[count] = (struct part){.input = region_input(region, order->slots[i]),
-                                     .output = region_output(region, order->slots[i]),
-                                     .rows = slot->rows};
-        slots[count++] = i;
-    }
-    return count;
-}
-
-/* Says of each slot that it is done, or has failed: what has been written to it comes first (release). */
-static void publish(struct work *work, const struct order *order, const uint32_t *slots, uint32_t count,
-                    enum slot_state state) {
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t expected = order->words[slots[i]];
-        uint64_t word = slot_word(state, work->worker->index, (uint32_t)expected);
-        atomic_compare_exchange_strong_explicit(&region_slot(work->worker->region, order->slots[slots[i]])->word,
-                                                &expected, word, memory_order_release, memory_order_relaxed);
+        /* When nothing more is to be begun before it ends, finishing it is to wait for it. */
+        bool nothing_more = work->worker->region->in_flight < 2 || !has_room(work) || has_order(work);
+        if (nothing_more || is_over(work))
+            return;
     }
 }
 
-static void infer(struct work *work, struct order *order) {
-    struct part parts[DEVICE_BATCH];
-    uint32_t slots[DEVICE_BATCH];
-    uint32_t count = gather(work, order, parts, slots);
-    const struct model *model = order->place < DEVICE_MODELS ? work->models[order->place] : NULL;
-    struct failure failure;
-    int result = model == NULL ? fail(&failure, -ENOENT, "no model at place %u", order->place) : 0;
-    if (result == 0 && count > 0) {
-        const char *faults = work->worker->region->inject;
-        inject_before(faults, parts, count, model->inputs);
-        result = device_infer(&work->device, order->place, parts, count, &failure);
-        inject_after(faults, parts, count, model->outputs);
-    }
-    if (result != 0 && result != -EAGAIN)
-        give_up(work, failure.text); /* a process ends here */
-    publish(work, order, slots, count, result == 0 ? SLOT_DONE : SLOT_FAILED);
-    if (result == 0 && count > 0)
-        inject_published(work->worker->region->inject, parts, count, model->inputs);
-}
+/* ---- orders */
 
 static void load(struct work *work, struct order *order) {
     struct failure failure;
@@ -103,7 +125,7 @@ static void load(struct work *work, struct order *order) {
         model_free(model);
     }
     if (result != 0) {
-        give_up(work, failure.text);
+        worker_give_up(work, failure.text);
         return;
     }
     model_free(work->models[order->place]);
@@ -123,7 +145,7 @@ static bool obey(struct work *work, struct order *order) {
     bool valid = order->place < DEVICE_MODELS;
     switch (order->kind) {
     case ORDER_INFER:
-        infer(work, order);
+        flight_finish(work, lane_of(work, work->done));
         return true;
     case ORDER_LOAD:
         if (valid)
@@ -141,27 +163,55 @@ static bool obey(struct work *work, struct order *order) {
 
 bool worker_step(struct work *work) {
     struct mailbox *mailbox = work->mailbox;
-    struct order *order = &mailbox->orders[work->done % REGION_ORDERS];
-    atomic_store_explicit(&order->started, now_ns(), memory_order_release); /* the front's load, at a death */
+    begin_orders(work);
+    struct order *order = order_at(work, work->done);
     bool more = obey(work, order);
+    /* What began while another ran has the device to itself only from that one's end. */
+    if (atomic_load_explicit(&order->started, memory_order_relaxed) < work->ended)
+        atomic_store_explicit(&order->started, work->ended, memory_order_relaxed);
+    work->ended = now_ns();
     work->done++;
-    atomic_store_explicit(&order->ended, now_ns(), memory_order_relaxed);
+    atomic_store_explicit(&order->ended, work->ended, memory_order_relaxed);
     atomic_store_explicit(&mailbox->finished, work->done, memory_order_release); /* the front's load, in collect */
     bell_ring(&work->worker->region->bell, work->worker->front);
     return more;
 }
 
+/* ---- from the beginning to the end */
+
+static void close_bell(struct work *work) {
+    if (work->over >= 0)
+        close(work->over);
+    work->over = -1;
+}
+
+static void choose_fault(struct work *work) {
+    work->breaks = inject_cuda(work->worker->region->inject, &work->fault);
+    if (!work->breaks || work->device.kind->fault != NULL)
+        return;
+    work->breaks = false;
+    fprintf(stderr, "serve: worker %zu (%s): --inject cuda: it is no card, and goes on\n", work->worker->index,
+            work->worker->device);
+}
+
 int worker_open(struct work *work, const struct worker *worker) {
     struct region *region = worker->region;
-    *work = (struct work){.worker = worker, .mailbox = &region->mailboxes[worker->index]};
-    struct device_options options = {.deterministic = region->deterministic, .batch = region->rows};
+    *work = (struct work){.worker = worker, .mailbox = &region->mailboxes[worker->index], .over = -1};
+    if (region->in_flight > 1 && strstr(worker->device, SPINS) == NULL)
+        work->over = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); /* without one it spins */
+    struct device_options options = {
+        .deterministic = region->deterministic, .batch = region->rows, .bell = work->over > 0 ? work->over : 0};
+    region_slots(region, &options.memory, &options.memory_size);
     struct failure failure;
     inject_start(region->inject);
     int result = device_open(&work->device, worker->device, &options, &failure);
     if (result != 0) {
-        give_up(work, failure.text);
+        worker_give_up(work, failure.text);
+        close_bell(work);
         return result;
     }
+    choose_fault(work);
+    snprintf(work->mailbox->description, sizeof work->mailbox->description, "%s", work->device.description);
     atomic_store_explicit(&work->mailbox->state, MAILBOX_OPEN, memory_order_release); /* the front's, in look_at */
     bell_ring(&region->bell, worker->front);
     return 0;
@@ -171,6 +221,7 @@ void worker_close(struct work *work) {
     for (size_t place = 0; place < DEVICE_MODELS; place++)
         unload(work, place);
     device_close(&work->device);
+    close_bell(work);
 }
 
 int worker_run(const struct worker *worker) {
@@ -179,7 +230,7 @@ int worker_run(const struct worker *worker) {
     if (result != 0)
         return result;
     do
-        await_order(&work);
+        worker_await(&work);
     while (worker_step(&work));
     worker_close(&work);
     return 0;
