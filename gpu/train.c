@@ -1,31 +1,25 @@
 /* train.c: trains the model that lab 13 serves: draws digits, or takes those that are there, and learns them. */
 #include <errno.h>
-#include <getopt.h>
 #include <libgen.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "dataset.h"
 #include "digits.h"
 #include "new_file.h"
+#include "standard_streams.h"
 #include "training.h"
-#include "whole.h"
+#include "training/member.h"
+#include "training/parallel.h"
+#include "training/settings.h"
 
 /* Below LEAST there is no model; above ENOUGH there is no use in going on. The rate falls from epoch to epoch. */
 static const double LEAST = 0.97, ENOUGH = 0.985;
 static const float MOMENTUM = 0.9F, RATE_FALLS = 0.7F;
 
-enum { WIDTH_MOST = 16384, IMAGES_MOST = 10000000 };
-
-struct options {
-    const char *data, *output;
-    unsigned long seed, epochs, width, depth, batch, images;
-    float rate;
-};
-
-static const char *program;
 static volatile sig_atomic_t interrupted;
 
 static void interrupt(int number) {
@@ -39,152 +33,103 @@ static void watch_interrupts(void) {
     sigaction(SIGTERM, &action, NULL);
 }
 
-/* ---- The command line */
-
-static void usage(FILE *stream) {
-    fprintf(
-        stream,
-        "usage: %s [OPTION...]\n"
-        "Trains a network to read digits. It learns from MNIST's four files, unpacked, in a folder; where there is\n"
-        "none of them, digits are drawn and stored there first. The same options give the same model, to the last\n"
-        "bit, on the same machine.\n\n"
-        "  --data FOLDER   where the examples are (default: build/digits)\n"
-        "  --output FILE   where the model goes (default: build/models/digits.safetensors)\n"
-        "  --seed N        of the drawings, the first weights and the order (default: 1)\n"
-        "  --images N      how many digits to draw, and a sixth as many to be examined with (default: 60000)\n"
-        "  --hidden WxD    hidden layers: how wide, and how many (default: 512x2)\n"
-        "  --epochs N      how often to go through all examples, at most (default: 6); ends before when good\n"
-        "  --batch N       examples of a step (default: 64)\n"
-        "  --rate R        size of a step in the first epoch (default: 0.05)\n"
-        "  --help          this text\n",
-        program);
-}
-
-static void misused(const char *option, const char *text, const char *wanted) {
-    fprintf(stderr, "%s: --%s %s: must be %s; see --help\n", program, option, text, wanted);
-    exit(2);
-}
-
-static unsigned long whole(const char *option, const char *text, unsigned long least, unsigned long most) {
-    unsigned long number;
-    const char *end = text;
-    char wanted[80];
-    snprintf(wanted, sizeof wanted, "a whole number from %lu to %lu", least, most);
-    if (!whole_read(&end, least, most, &number) || *end != '\0')
-        misused(option, text, wanted);
-    return number;
-}
-
-static void read_hidden(struct options *options, const char *text) {
-    const char *end = text;
-    if (!whole_read(&end, 1, WIDTH_MOST, &options->width) || *end++ != 'x' ||
-        !whole_read(&end, 1, MODEL_LAYERS - 1, &options->depth) || *end != '\0')
-        misused("hidden", text, "as 512x2, a width up to 16384 and a depth up to 15");
-}
-
-static float read_rate(const char *text) {
-    char *end;
-    float rate = strtof(text, &end);
-    if (end == text || *end != '\0' || !(rate > 0 && rate <= 10))
-        misused("rate", text, "a number above 0, 10 at most");
-    return rate;
-}
-
-static struct options read_options(int argc, char *argv[]) {
-    enum { DATA = 256, OUTPUT, SEED, IMAGES, HIDDEN, EPOCHS, BATCH, RATE, HELP };
-    static const struct option known[] = {
-        {"data", required_argument, NULL, DATA},     {"output", required_argument, NULL, OUTPUT},
-        {"seed", required_argument, NULL, SEED},     {"images", required_argument, NULL, IMAGES},
-        {"hidden", required_argument, NULL, HIDDEN}, {"epochs", required_argument, NULL, EPOCHS},
-        {"batch", required_argument, NULL, BATCH},   {"rate", required_argument, NULL, RATE},
-        {"help", no_argument, NULL, HELP},           {0},
-    };
-    struct options options = {.data = "build/digits",
-                              .output = "build/models/digits.safetensors",
-                              .seed = 1,
-                              .epochs = 6,
-                              .width = 512,
-                              .depth = 2,
-                              .batch = 64,
-                              .images = 60000,
-                              .rate = 0.05F};
-    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
-        if (option == DATA)
-            options.data = optarg;
-        else if (option == OUTPUT)
-            options.output = optarg;
-        else if (option == SEED)
-            options.seed = whole("seed", optarg, 0, ULONG_MAX);
-        else if (option == IMAGES)
-            options.images = whole("images", optarg, 1, IMAGES_MOST);
-        else if (option == HIDDEN)
-            read_hidden(&options, optarg);
-        else if (option == EPOCHS)
-            options.epochs = whole("epochs", optarg, 1, 1000);
-        else if (option == BATCH)
-            options.batch = whole("batch", optarg, 1, 65536);
-        else if (option == RATE)
-            options.rate = read_rate(optarg);
-        else {
-            usage(option == HELP ? stdout : stderr);
-            exit(option == HELP ? 0 : 2);
-        }
-    }
-    if (optind < argc) {
-        fprintf(stderr, "%s: %s: an argument that it does not take; see --help\n", program, argv[optind]);
-        exit(2);
-    }
-    return options;
-}
-
 /* ---- The work */
 
 /* The examples in the folder; those that it did not have are drawn. */
-static int get_dataset(const struct options *options, struct dataset *dataset, struct failure *failure) {
-    int result = dataset_read(dataset, options->data, failure);
+static int get_dataset(const struct train_settings *settings, struct dataset *dataset, struct failure *failure) {
+    int result = dataset_read(dataset, settings->data, failure);
     if (result == -ENOENT) {
-        printf("drawing %lu digits into %s\n", options->images, options->data);
-        result = dataset_draw(options->data, options->seed, options->images, &interrupted, failure);
+        printf("drawing %lu digits into %s\n", settings->images, settings->data);
+        result = dataset_draw(settings->data, settings->seed, settings->images, &interrupted, failure);
         if (result == 0)
-            result = dataset_read(dataset, options->data, failure);
+            result = dataset_read(dataset, settings->data, failure);
     }
     if (result == 0)
         printf("%zu digits to learn from, %zu held out\n", dataset->train.count, dataset->held_out.count);
     return result;
 }
 
-static int new_network(const struct options *options, const struct examples *examples, struct network **network,
+static int new_network(const struct train_settings *settings, const struct examples *examples, struct network **network,
                        struct failure *failure) {
     uint32_t sizes[MODEL_LAYERS + 1] = {examples->rows * examples->columns};
-    for (size_t i = 1; i <= options->depth; i++)
-        sizes[i] = (uint32_t)options->width;
-    sizes[options->depth + 1] = DIGIT_LABELS;
-    return network_new(network, sizes, options->depth + 2, options->seed, failure);
+    for (size_t i = 1; i <= settings->depth; i++)
+        sizes[i] = (uint32_t)settings->width;
+    sizes[settings->depth + 1] = DIGIT_LABELS;
+    return network_new(network, sizes, settings->depth + 2, settings->seed, failure);
 }
 
-/* Stores the part of the held-out digits that the network reads rightly in the end. */
-static int learn(const struct options *options, struct network *network, const struct dataset *dataset,
-                 double *accuracy, struct failure *failure) {
+static void say_epoch(void *context, size_t number, const struct epoch *epoch) {
+    (void)context;
+    printf("epoch %zu: loss %.4f, %.2f%% of those held out, %.1f s\n", number, epoch->loss, epoch->accuracy * 100,
+           epoch->seconds);
+}
+
+/* In this process alone. Stores the part of the held-out digits that the network reads rightly in the end. */
+static int learn_alone(const struct train_settings *settings, struct network *network, const struct dataset *dataset,
+                       double *accuracy, struct failure *failure) {
     struct training *training =
         training_new(network, &dataset->train,
                      &(struct training_options){
-                         .batch = options->batch, .momentum = MOMENTUM, .seed = options->seed, .stop = &interrupted});
+                         .batch = settings->batch, .momentum = MOMENTUM, .seed = settings->seed, .stop = &interrupted});
     if (training == NULL)
         return fail(failure, -ENOMEM, "not enough memory to train");
-    float rate = options->rate;
+    float rate = settings->rate;
     *accuracy = 0;
-    for (size_t epoch = 0; epoch < options->epochs && *accuracy < ENOUGH && interrupted == 0; epoch++) {
+    for (size_t number = 0; number < settings->epochs && *accuracy < ENOUGH && interrupted == 0; number++) {
         double begin = at_now(), loss;
-        if (training_epoch(training, epoch, rate, &loss) != 0)
+        if (training_epoch(training, number, rate, &loss) != 0)
             break;
         *accuracy = training_accuracy(training, &dataset->held_out);
-        printf("epoch %zu: loss %.4f, %.2f%% of those held out, %.1f s\n", epoch + 1, loss, *accuracy * 100,
-               at_now() - begin);
+        say_epoch(NULL, number + 1, &(struct epoch){loss, *accuracy, at_now() - begin});
         rate *= RATE_FALLS;
     }
     training_free(training);
-    if (interrupted != 0)
-        return fail(failure, -EINTR, "interrupted; no model was written");
+    return interrupted == 0 ? 0 : fail(failure, -EINTR, "interrupted; no model was written");
+}
+
+/* Who takes part, and where the gradients meet. */
+static void say_start(void *context, const struct team *team) {
+    const struct train_settings *settings = context;
+    for (size_t i = 0; i < team->members; i++)
+        if (team->reports[i].description[0] != '\0')
+            printf("process %zu: %s, %s\n", i, settings->devices[i], team->reports[i].description);
+    printf("%zu process%s, gradients of %zu examples at a time, added up ", team->members,
+           team->members == 1 ? "" : "es", team->plan.micro);
+    if (team->reduction == REDUCE_NCCL)
+        printf("on the cards by NCCL\n");
+    else
+        printf("in shared memory%s%s\n", team->reason.text[0] != '\0' ? ": " : "", team->reason.text);
+}
+
+static int learn_together(const struct train_settings *settings, struct network *network, const struct dataset *dataset,
+                          double *accuracy, struct failure *failure) {
+    const struct parallel_options options = {
+        .program = "/proc/self/exe", /* also when the file has been replaced since */
+        .devices = settings->devices,
+        .members = settings->device_count,
+        .plan = {.batch = settings->batch,
+                 .micro = settings->micro,
+                 .rate = settings->rate,
+                 .falls = RATE_FALLS,
+                 .momentum = MOMENTUM,
+                 .seed = settings->seed,
+                 .epochs = settings->epochs,
+                 .enough = ENOUGH,
+                 .reduction = settings->reduction},
+        .interrupted = &interrupted,
+        .on_start = say_start,
+        .on_epoch = say_epoch,
+        .context = (void *)(uintptr_t)settings,
+    };
+    return parallel_learn(network, dataset, &options, accuracy, failure);
+}
+
+static int learn(const struct train_settings *settings, struct network *network, const struct dataset *dataset,
+                 double *accuracy, struct failure *failure) {
+    int result = settings->device_count == 0 ? learn_alone(settings, network, dataset, accuracy, failure)
+                                             : learn_together(settings, network, dataset, accuracy, failure);
+    if (result != 0)
+        return result;
     if (!(*accuracy >= LEAST))
         return fail(failure, -EINVAL,
                     "%.2f%% of the digits held out are read rightly, and %.0f%% are needed; no model was "
@@ -214,17 +159,17 @@ static int check_written(const struct network *network, const char *path, struct
     return same ? 0 : fail(failure, -EIO, "%s: reads otherwise than it was written; is the disk sound?", path);
 }
 
-static int save(const struct options *options, const struct network *network, double accuracy,
+static int save(const struct train_settings *settings, const struct network *network, double accuracy,
                 struct failure *failure) {
     char seed[24], right[24];
-    snprintf(seed, sizeof seed, "%lu", options->seed);
+    snprintf(seed, sizeof seed, "%lu", settings->seed);
     snprintf(right, sizeof right, "%.4f", accuracy);
     const struct metadatum metadata[] = {{"input", "input"},  {"output", "output"}, {"activation", "softmax"},
                                          {"accuracy", right}, {"seed", seed},       {"task", "digits"}};
-    int result = make_folders_of(options->output, failure);
+    int result = make_folders_of(settings->output, failure);
     if (result == 0)
-        result = network_save(network, options->output, metadata, sizeof metadata / sizeof metadata[0], failure);
-    return result == 0 ? check_written(network, options->output, failure) : result;
+        result = network_save(network, settings->output, metadata, sizeof metadata / sizeof metadata[0], failure);
+    return result == 0 ? check_written(network, settings->output, failure) : result;
 }
 
 /* Whether the model can be written, asked before half a minute of work and not after it. */
@@ -243,29 +188,35 @@ static int check_output(const char *path, struct failure *failure) {
 }
 
 int main(int argc, char *argv[]) {
-    program = argv[0];
-    struct options options = read_options(argc, argv);
+    open_standard_streams();
+    if (argc > 1 && strcmp(argv[1], "--worker") == 0) {
+        prctl(PR_SET_NAME, "train"); /* it was started as "exe" */
+        return member_main(argc, argv);
+    }
+    struct train_settings settings;
+    train_settings_read(&settings, argc, argv);
     struct failure failure = {""};
     struct dataset dataset = {0};
     struct network *network = NULL;
     double begin = at_now(), accuracy = 0;
     setlinebuf(stdout);
     watch_interrupts();
-    int result = check_output(options.output, &failure);
+    int result = check_output(settings.output, &failure);
     if (result == 0)
-        result = get_dataset(&options, &dataset, &failure);
+        result = get_dataset(&settings, &dataset, &failure);
     if (result == 0)
-        result = new_network(&options, &dataset.train, &network, &failure);
+        result = new_network(&settings, &dataset.train, &network, &failure);
     if (result == 0)
-        result = learn(&options, network, &dataset, &accuracy, &failure);
+        result = learn(&settings, network, &dataset, &accuracy, &failure);
     if (result == 0)
-        result = save(&options, network, accuracy, &failure);
+        result = save(&settings, network, accuracy, &failure);
     if (result == 0)
         printf("%.2f%% of the %zu held-out digits are read rightly, after %.1f s\n", accuracy * 100,
                dataset.held_out.count, at_now() - begin);
     else
-        fprintf(stderr, "%s: %s\n", program, failure.text);
+        fprintf(stderr, "%s: %s\n", settings.program, failure.text);
     network_free(network);
     dataset_free(&dataset);
+    free(settings.texts);
     return interrupted != 0 && result != 0 ? 128 + interrupted : result != 0;
 }

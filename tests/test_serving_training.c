@@ -1,12 +1,9 @@
 /* test_serving_training.c: a network that learns: its gradient, its steps, and the program that trains it. */
 #include <math.h>
-#include <sys/stat.h>
 
-#include "dataset.h"
-#include "digits.h"
 #include "training.h"
 
-#include "bench_folder.h"
+#include "training_program.h"
 
 /* The mean loss of some rows in double, from numbers that lie as a network's do. */
 static double loss_of(const struct network *network, const double *numbers, const float *input, uint8_t label) {
@@ -89,14 +86,6 @@ static uint64_t learn(uint64_t seed, const struct dataset *dataset, double *accu
     return hash;
 }
 
-/* Digits to learn from, and a sixth as many others. */
-static struct dataset drawn(size_t count) {
-    struct dataset dataset;
-    ok(dataset_draw(in_folder("drawn"), 1, count, NULL, NULL));
-    ok(dataset_read(&dataset, in_folder("drawn"), NULL));
-    return dataset;
-}
-
 START_TEST(a_small_network_learns_and_twice_the_same) {
     struct dataset dataset = drawn(2000);
     double accuracy, again;
@@ -140,15 +129,6 @@ END_TEST
 
 /* ---- The program */
 
-/* Runs train in the test's folder; what it prints must hold these words. */
-static void assert_train(const char *arguments, int status, const char *words) {
-    char output[4000];
-    int result = run_line(output, sizeof output, "%s/gpu/train --data %s/digits --output %s/m/digits.safetensors %s",
-                          build(), folder, folder, arguments);
-    ck_assert_msg(result == status, "%s: status %d: %s", arguments, result, output);
-    ck_assert_msg(strstr(output, words) != NULL, "%s: \"%s\" lacks \"%s\"", arguments, output, words);
-}
-
 START_TEST(train_refuses_what_it_does_not_know) {
     assert_train("--help", 0, "usage: ");
     assert_train("--seed x", 2, "--seed x: must be a whole number from 0");
@@ -171,22 +151,6 @@ START_TEST(train_writes_no_model_that_is_not_good) {
 }
 END_TEST
 
-/* MNIST's files with 4 x 4 pixels, easily told apart; `lie`: but those held out are labelled otherwise. */
-static void write_easy_files(bool lie) {
-    enum { COUNT = 200, SIDE = 4, PIXELS = SIDE * SIDE };
-    static uint8_t pixels[COUNT * PIXELS], labels[COUNT];
-    struct examples examples = {COUNT, SIDE, SIDE, pixels, labels};
-    ck_assert_int_eq(mkdir(in_folder("digits"), 0700), 0);
-    for (size_t i = 0; i < COUNT; i++) {
-        labels[i] = (uint8_t)(i % DIGIT_LABELS);
-        pixels[i * PIXELS + labels[i]] = (uint8_t)(150 + i % 100);
-    }
-    ok(idx_write(&examples, in_folder("digits/" IDX_TRAIN_IMAGES), in_folder("digits/" IDX_TRAIN_LABELS), NULL));
-    for (size_t i = 0; i < COUNT && lie; i++)
-        labels[i] = (uint8_t)((i + 1) % DIGIT_LABELS);
-    ok(idx_write(&examples, in_folder("digits/" IDX_TEST_IMAGES), in_folder("digits/" IDX_TEST_LABELS), NULL));
-}
-
 START_TEST(train_learns_from_the_files_that_are_there) {
     struct model *model;
     float input[16] = {[3] = 1}, output[10];
@@ -200,25 +164,13 @@ START_TEST(train_learns_from_the_files_that_are_there) {
 }
 END_TEST
 
-/* Reads until these words have come. */
-static void await_words(int fd, const char *words) {
-    char text[4000] = "";
-    for (size_t length = 0; strstr(text, words) == NULL;) {
-        ssize_t count = read(fd, text + length, sizeof text - 1 - length);
-        ck_assert_msg(count > 0, "no \"%s\" in \"%s\"", words, text);
-        length += (size_t)count;
-    }
-}
-
 START_TEST(an_interrupt_leaves_no_model) {
-    char program[300];
     int returncode;
     at_popen *train;
     write_easy_files(true);
-    snprintf(program, sizeof program, "%s/gpu/train", build());
     ok(at_popen_new(&train,
-                    AT_ARGS(program, "--data", in_folder("digits"), "--output", in_folder("model"), "--hidden", "512x2",
-                            "--batch", "1", "--epochs", "1000"),
+                    AT_ARGS(train_path(), "--data", in_folder("digits"), "--output", in_folder("model"), "--hidden",
+                            "512x2", "--batch", "1", "--epochs", "1000"),
                     .stdout = AT_PIPE, .stderr = AT_DEVNULL));
     await_words(at_popen_stdout(train), "epoch 1: ");
     ok(at_popen_send_signal(train, SIGINT));
