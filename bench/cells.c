@@ -82,3 +82,12 @@ void cells_measure(struct cell *cells, size_t count, measure_cell *measure, void
     }
     free(order);
 }
+
+size_t worker_steps(size_t most, bool doubling, size_t counts[COUNTS_MOST]) {
+    size_t found = 0;
+    for (size_t workers = 1; workers < most && found < COUNTS_MOST - 1;
+         workers += workers < 4 && !doubling ? 1 : workers)
+        counts[found++] = workers;
+    counts[found++] = most;
+    return found;
+}

@@ -7,7 +7,7 @@
 
 #include "measure.h"
 
-enum { CELL_SAMPLES_MOST = 400 };
+enum { CELL_SAMPLES_MOST = 400, COUNTS_MOST = 24 };
 
 struct cell {
     void *what; /* the caller's */
@@ -32,5 +32,11 @@ typedef double measure_cell(struct cell *cell, void *context, bool keep);
  */
 void cells_measure(struct cell *cells, size_t count, measure_cell *measure, void *context, struct dice *dice,
                    double seconds, const char *title);
+
+/*
+ * The numbers of workers to measure with: 1, 2, 3, 4, then doubling, or doubling from the start, and the most at the
+ * end. Returns how many were stored.
+ */
+size_t worker_steps(size_t most, bool doubling, size_t counts[COUNTS_MOST]);
 
 #endif

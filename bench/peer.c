@@ -195,21 +195,30 @@ static bool is_last_word(struct peer *peer, const char *line) {
     return true;
 }
 
-bool peer_request(struct peer *peer, const char *request, char *answer, size_t size) {
+bool peer_send(struct peer *peer, const char *request) {
+    char line[ANSWER_SIZE];
     if (peer->pid == 0 || peer->broken)
         return false;
     /* What was not asked for would be taken for the answer to this, and this answer for that to the next. */
     if (is_readable(peer, 0)) {
-        if (read_answer(peer, answer, size) && !is_last_word(peer, answer))
-            leave_out(peer, "an answer to nothing: \"%.60s\"", answer);
+        if (read_answer(peer, line, sizeof line) && !is_last_word(peer, line))
+            leave_out(peer, "an answer to nothing: \"%.60s\"", line);
         return false;
     }
     /* A peer that has ended must be an error of this write and not the end of us. */
     signal(SIGPIPE, SIG_IGN);
-    bool sent = dprintf(peer->requests, "%s\n", request) >= 0;
+    peer->unsent = dprintf(peer->requests, "%s\n", request) < 0;
+    return true;
+}
+
+bool peer_receive(struct peer *peer, char *answer, size_t size) {
     if (!read_answer(peer, answer, size) || is_last_word(peer, answer))
         return false;
-    return sent || leave_out(peer, "has ended");
+    return !peer->unsent || leave_out(peer, "has ended");
+}
+
+bool peer_request(struct peer *peer, const char *request, char *answer, size_t size) {
+    return peer_send(peer, request) && peer_receive(peer, answer, size);
 }
 
 bool peer_numbers(struct peer *peer, const char *text, double *numbers, size_t count) {

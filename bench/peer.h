@@ -28,6 +28,7 @@ struct peer {
     bool group;            /* whether it leads a process group, of its own children */
     int requests, answers; /* pipes */
     bool broken;           /* it answered otherwise than it should, or not at all, and is not asked again */
+    bool unsent;           /* the last request could not be written: it has ended, and may have said why */
     char lost[80];         /* what it said after "lost:" */
 };
 
@@ -52,6 +53,10 @@ size_t peer_ask(struct peer *peer, struct observation *samples, size_t count);
  * when the peer cannot go on, or with peer->lost filled in. A wrong result ends the program.
  */
 bool peer_request(struct peer *peer, const char *request, char *answer, size_t size);
+
+/* Its two halves, for several peers that are to work at once. */
+bool peer_send(struct peer *peer, const char *request);
+bool peer_receive(struct peer *peer, char *answer, size_t size);
 
 /*
  * Stores the numbers, all finite, of which an answer or a part of it consists. False, with a line that says so, when it

@@ -205,7 +205,7 @@ static bool reference_key(const struct row *row, char key[PATH_MAX]) {
     const char *first = strchr(row->key, '/'), *last = strrchr(row->key, '/');
     if (first == last) /* also where there is no reference since all of a workload is missing: "model/all" */
         return false;
-    if (strcmp(row->source->name, "scaling") == 0)
+    if (strcmp(row->source->name, "scaling") == 0 || strcmp(row->source->name, "devices") == 0)
         snprintf(key, PATH_MAX, "%.*s/serial/1", (int)(first - row->key), row->key);
     else if (strcmp(row->source->name, "sizes") == 0)
         snprintf(key, PATH_MAX, "%.*s/none", (int)(last - row->key), row->key);

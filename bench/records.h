@@ -30,8 +30,8 @@ struct row {
     struct spread ratios; /* ours: to the floor in the same rounds; no samples where there is none, and for others */
     double ns_greatest, ratio_greatest; /* of the samples that the file has kept */
     /*
-     * What it is compared with in the same run: in scaling serial, with the same work; in sizes none, with the same n
-     * and workers; such a row has itself. NULL in other files, and where it is not there.
+     * What it is compared with in the same run: in scaling and devices serial, with the same work; in sizes none, with
+     * the same n and workers; such a row has itself. NULL in other files, and where it is not there.
      */
     const struct row *reference;
 };

@@ -132,6 +132,24 @@ function scaling_row(    fraction, percent) {
         number_cell(fraction) "</tr>"
 }
 
+# The same images by cores and devices.
+function devices_row(    percent, device) {
+    if (!opened)
+        open_table("mode|workers|images/s|speedup|efficiency|for an image")
+    if (of("workload") != workload)
+        open_group(escaped(of("title")), "images")
+    workload = of("workload")
+    percent = 100 * value("efficiency")
+    device = of("mode") == "devices" || of("mode") == "simulated"
+    print "<tr><th scope=\"row\">" (device ? escaped(of("device")) : mode_name(of("mode"))) "</th>" \
+        number_cell(value("workers") (value("sharing") > 0 ? small("on fewer cards") : "")) \
+        number_cell(counted(value("images_per_s")) small(counted(value("images_per_s_low")) " to " \
+                                                         counted(value("images_per_s_high")))) \
+        number_cell(value("speedup") > 0 ? times(value("speedup")) : "") \
+        number_cell(percent > 0 ? sprintf("%.0f%%", percent) : "") \
+        number_cell(value("joules_per_image") > 0 ? sprintf("%.3g mJ", 1000 * value("joules_per_image")) : "") "</tr>"
+}
+
 function mode_name(mode) {
     gsub(/_/, " ", mode)
     sub(/^python/, "Python", mode)
@@ -324,7 +342,7 @@ FNR == 1 {
     # Data of another time, which had other columns, gives no table.
     known = kind == "missing" ? "samples" in column : kind == "scaling" ? "workload" in column : \
             kind == "latencies" ? "part" in column : kind == "sizes" ? "n" in column && "low_us" in column : \
-            kind == "serving" ? "relation" in column : \
+            kind == "serving" ? "relation" in column : kind == "devices" ? "images_per_s" in column : \
             kind == "footprint" ? "mib" in column : "primitive" in column && "low_ns" in column
     next
 }
@@ -333,6 +351,7 @@ FNR == 1 {
 kind == "missing" { if (of("samples") == "0") missing_row(); next }
 kind == "latencies" { latencies_row(); next }
 kind == "scaling" { if (value("samples") > 0) scaling_row(); next }
+kind == "devices" { if (value("samples") > 0) devices_row(); next }
 kind == "sizes" { sizes_row(); next }
 kind == "footprint" { across_row(of("mib"), of("way")); next }
 kind == "serving" { serving_row(); next }

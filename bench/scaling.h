@@ -8,7 +8,7 @@
 #include "usage.h"
 #include "workload.h"
 
-enum { COUNTS_MOST = 24, USAGES = 6 };
+enum { USAGES = 6 };
 
 /* What a cell measures, and what its runs took of the machine. */
 struct place {

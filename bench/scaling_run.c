@@ -21,20 +21,14 @@ static size_t at_most_tasks(const struct workload *workload, size_t workers) {
     return workload->tasks > 0 && workload->tasks < workers ? workload->tasks : workers;
 }
 
-/* The numbers of workers: 1, 2, 3, 4, then doubling, and the most at the end. */
+/* The numbers of workers that are measured. */
 static size_t worker_counts(const struct workload *workload, const struct options *options,
                             size_t counts[COUNTS_MOST]) {
-    size_t most = options->workers, found = 0;
+    size_t most = options->workers;
     size_t least = workload->waits ? WAITING_MOST : options->quick ? 1 : LEAST_MOST;
     if (!options->workers_given && most < least)
         most = least;
-    most = at_most_tasks(workload, most);
-    bool doubling = options->quick || workload->waits;
-    for (size_t workers = 1; workers < most && found < COUNTS_MOST - 1;
-         workers += workers < 4 && !doubling ? 1 : workers)
-        counts[found++] = workers;
-    counts[found++] = most;
-    return found;
+    return worker_steps(at_most_tasks(workload, most), options->quick || workload->waits, counts);
 }
 
 /* A peer is there to be compared with: with one worker, and with as many as there are cores; quick: only these. */

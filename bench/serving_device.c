@@ -1,6 +1,7 @@
 /* serving_device.c: what the device alone takes, in this process: by batch size, and under what serving adds to it. */
 #include <stdlib.h>
 
+#include "calibration.h"
 #include "console.h"
 #include "device.h"
 #include "output.h"
@@ -82,24 +83,6 @@ static double median_time(struct local *local, size_t rows, double seconds) {
 
 /* ---- by batch size */
 
-/* The line time = alpha + beta * rows that misses all medians by the least squares of its relative errors. */
-static void fit(const double *rows, const double *ns, size_t count, double *alpha, double *beta) {
-    double w = 0, x = 0, xx = 0, y = 0, xy = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (ns[i] <= 0)
-            continue;
-        double weight = 1 / (ns[i] * ns[i]);
-        w += weight;
-        x += weight * rows[i];
-        xx += weight * rows[i] * rows[i];
-        y += weight * ns[i];
-        xy += weight * rows[i] * ns[i];
-    }
-    double determinant = w * xx - x * x;
-    *beta = determinant > 0 ? (w * xy - x * y) / determinant : 0;
-    *alpha = w > 0 ? (y - *beta * x) / w : 0;
-}
-
 static const double SIZES[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256};
 enum { COUNT = sizeof SIZES / sizeof *SIZES };
 
@@ -111,7 +94,7 @@ static void write_sizes(struct serving *serving, struct samples ns[KIND_COUNT][C
     double medians[COUNT], alpha, beta;
     for (size_t i = 0; i < COUNT; i++)
         medians[i] = spread_of(&ns[0][i]).median;
-    fit(SIZES, medians, COUNT, &alpha, &beta);
+    calibration_fit(SIZES, medians, COUNT, &alpha, &beta);
     FILE *file = output_open(serving->options->output, "serving-batches",
                              "rows,samples,batch_us,batch_us_low,batch_us_high,alpha_us,beta_us,openblas_us,"
                              "openblas_us_low,openblas_us_high");

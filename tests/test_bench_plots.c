@@ -28,7 +28,7 @@ static FILE *begin(const char *kind) {
         int status =
             run_line(output, sizeof output,
                      "PATH=/nowhere %s/bench/%s %s --quick --seconds 0.1 --workers 1 --output %s; sed -i 1q %s",
-                     build(), kind, scaling ? "--only model" : "", in_folder(DAY), path);
+                     build(), kind, scaling ? "--only empty" : "", in_folder(DAY), path);
         if (status != 0)
             skip("%s/bench/%s was not built", build(), kind);
         return fopen(path, "a");
@@ -202,7 +202,7 @@ START_TEST(charts_come_out_for_any_number_of_cores) {
     put_sizes(cores);
     draw("");
     expect_charts("speedup locks efficiency sizes");
-    ck_assert_uint_eq(count_of(output, "no data yet"), 8);
+    ck_assert_uint_eq(count_of(output, "no data yet"), 9);
     expect_text("speedup.svg", cores == 1 ? ">1 core<" : " cores<");
     expect_text("speedup.svg", "Maker");
     if (cores > 1) {
@@ -268,7 +268,7 @@ START_TEST(few_rows_are_told_and_no_failure) {
                      1 + _i) == 0);
     draw("");
     /* Two rows can be drawn, but for those of the locks. */
-    ck_assert_uint_eq(count_of(output, "The chart "), _i < 2 ? 12 : 5);
+    ck_assert_uint_eq(count_of(output, "The chart "), _i < 2 ? 13 : 6);
     ck_assert_uint_eq(count_of(output, "The chart locks: "), 1);
 }
 END_TEST

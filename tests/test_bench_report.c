@@ -23,7 +23,7 @@ static const char *header_of(const char *kind) {
         run_line(header, sizeof header,
                  "PATH=/nowhere %s/bench/%.*s %s --quick --seconds 0.1 --workers 1 --output %s/learnt >%s/said 2>&1;"
                  " sed 1q %s/learnt-%s.csv",
-                 build(), (int)strcspn(kind, "-"), kind, scaling ? "--only model" : "", folder, folder, folder, kind);
+                 build(), (int)strcspn(kind, "-"), kind, scaling ? "--only empty" : "", folder, folder, folder, kind);
     if (status != 0)
         skip("%s/bench/%s was not built", build(), kind);
     header[strcspn(header, "\n")] = '\0';

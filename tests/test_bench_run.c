@@ -55,6 +55,16 @@ START_TEST(cores_are_not_those_of_openmp) {
 }
 END_TEST
 
+START_TEST(without_lab_13_there_is_no_table_of_images) {
+    make_build();
+    require(unlink(in_folder("build/bench/devices")) == 0);
+    expect_status(bench_run("", ""), 0, output);
+    expect_match(output, "(^|\n)off: images on cores and devices, for want of what lab 13 needs");
+    ck_assert_uint_eq(count_of(text_of(in_folder("build/bench/list")), "devices "), 0);
+    expect_match(output, "\nThe data: ");
+}
+END_TEST
+
 START_TEST(workers_and_part_are_handed_on) {
     make_build();
     expect_status(bench_run("QUICK=0 WORKERS=3 PART=0.75", ""), 0, output);
@@ -220,10 +230,11 @@ START_TEST(second_run_of_a_day_overwrites_nothing) {
     expect_status(bench_run("FAILING=scaling", ""), 1, output);
     for (size_t i = 0; i < 3; i++)
         ck_assert_str_eq(text_of(first[i]), "the first run's\n");
-    ck_assert_str_eq(files_of_results(), "DATE-2-machine.json\tDATE-2-scaling.csv\tDATE-2-sizes.csv\t"
-                                         "DATE-3-machine.json\tDATE-3-scaling.csv\tDATE-footprint.csv\t"
-                                         "DATE-machine.json\tDATE-pools.csv\tDATE-primitives.csv\tDATE-queues.csv\t"
-                                         "DATE-scaling.csv\tDATE-sizes.csv\tDATE-subprocess.csv\tDATE-tutorial.csv\n");
+    ck_assert_str_eq(files_of_results(),
+                     "DATE-2-machine.json\tDATE-2-scaling.csv\tDATE-2-sizes.csv\t"
+                     "DATE-3-machine.json\tDATE-3-scaling.csv\tDATE-devices.csv\tDATE-footprint.csv\t"
+                     "DATE-machine.json\tDATE-pools.csv\tDATE-primitives.csv\tDATE-queues.csv\t"
+                     "DATE-scaling.csv\tDATE-sizes.csv\tDATE-subprocess.csv\tDATE-tutorial.csv\n");
     /* What it hands to the programs is of one run. */
     const char *list = text_of(in_folder("build/bench/list"));
     ck_assert_uint_eq(count_of(list, "-2-machine.json "), 2);
@@ -278,6 +289,7 @@ int main(void) {
     tcase_add_test(all, each_program_gets_its_part_of_the_time);
     tcase_add_test(all, least_budget_is_enough_for_all);
     tcase_add_test(all, cores_are_not_those_of_openmp);
+    tcase_add_test(all, without_lab_13_there_is_no_table_of_images);
     tcase_add_test(all, workers_and_part_are_handed_on);
     tcase_add_test(all, machine_is_described_as_json);
     tcase_add_test(all, json_is_all_of_stdout);

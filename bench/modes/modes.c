@@ -4,7 +4,7 @@
 #include "atelier.h"
 
 const struct mode *const all_modes[] = {
-    &serial_mode, &threads_mode, &processes_mode, &pool_mode, &devices_mode, &xargs_mode, &parallel_mode,
+    &serial_mode, &threads_mode, &processes_mode, &pool_mode, &xargs_mode, &parallel_mode,
 };
 const size_t mode_count = sizeof all_modes / sizeof all_modes[0];
 

@@ -4,7 +4,7 @@
 
 #include "mode.h"
 
-extern const struct mode serial_mode, threads_mode, processes_mode, pool_mode, devices_mode, xargs_mode, parallel_mode;
+extern const struct mode serial_mode, threads_mode, processes_mode, pool_mode, xargs_mode, parallel_mode;
 
 extern const struct lock_kind thread_locks, process_locks;
 

@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import socket
-import struct
 import sys
 
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
@@ -18,22 +17,15 @@ from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 from uvicorn.supervisors import Multiprocess
 
+from layers import read_layers
+
 OUTPUTS = 10
 
 
 def load(path):
-    """The layers (weight, bias) of a safetensors file, in the order of the numbers in their names."""
-    with open(path, "rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        header, data = json.loads(file.read(length)), file.read()
-    tensors = {}
-    for name, entry in header.items():
-        if name != "__metadata__":
-            begin, end = entry["data_offsets"]
-            tensors[name] = numpy.frombuffer(data[begin:end], "<f4").reshape(entry["shape"])
-    stems = {name.rsplit(".", 1)[0] for name in tensors}
-    order = sorted(stems, key=lambda stem: int("".join(filter(str.isdigit, stem)) or 0))
-    return [(tensors[stem + ".weight"].T.copy(), tensors[stem + ".bias"]) for stem in order]
+    """The layers, (weight turned, bias): a row times the first is a row."""
+    layers = [[numpy.frombuffer(data, "<f4").reshape(shape) for shape, data in layer] for layer in read_layers(path)]
+    return [(weight.T.copy(), bias) for weight, bias in layers]
 
 
 def forward(x):

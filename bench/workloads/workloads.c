@@ -16,7 +16,6 @@ static struct workload *const all[] = {
     &lock_workloads[LOCK_ATOMIC],
     &lock_workloads[LOCK_PRIVATE],
     &lock_workloads[LOCK_NEIGHBOURS],
-    &model_workload,
 };
 const struct workload_list all_workloads = {all, sizeof all / sizeof all[0]};
 

@@ -7,7 +7,7 @@
 enum { LOCK_MUTEX, LOCK_ATOMIC, LOCK_PRIVATE, LOCK_NEIGHBOURS, LOCKS };
 enum { MIXED = 2 };
 
-extern struct workload empty_workload, cpu_workload, memory_workload, io_workload, commands_workload, model_workload;
+extern struct workload empty_workload, cpu_workload, memory_workload, io_workload, commands_workload;
 extern struct workload lock_workloads[LOCKS], mixed_workloads[MIXED];
 
 /*
