@@ -1,7 +1,52 @@
 /* test_subprocess_child.c: what a child is given: folder, environment, group, signals, text; cases 45, 46 and 48. */
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
 #include "outcomes.h"
 
 static at_completed done;
+
+/* ---- killed before it was any program */
+
+static void run_when_told(int go) {
+    char byte;
+    bool told = read(go, &byte, 1) == 1;
+    _exit(told && captured(AT_ARGS("true")) == 0 && done.returncode == -SIGKILL ? 42 : 1);
+}
+
+/* Kills each child of the traced process where it begins; returns how the process ended. */
+static int kill_children_of(pid_t traced) {
+    int status;
+    for (pid_t pid; (pid = waitpid(-1, &status, __WALL)) > 0;) {
+        if (pid == traced && !WIFSTOPPED(status))
+            return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+        if (pid != traced && WIFSTOPPED(status))
+            kill(pid, SIGKILL);
+        else if (pid == traced) /* an event, or a signal, which is handed on */
+            ptrace(PTRACE_CONT, pid, NULL, status >> 16 != 0 ? 0L : (long)WSTOPSIG(status));
+    }
+    return -1;
+}
+
+START_TEST(child_killed_before_its_first_instruction_was_killed) {
+    int go[2];
+    require(pipe(go) == 0);
+    pid_t traced = fork();
+    require(traced >= 0);
+    if (traced == 0)
+        run_when_told(go[0]);
+    long events = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL;
+    bool traces = ptrace(PTRACE_SEIZE, traced, NULL, events) == 0;
+    require(write(go[1], "g", 1) == 1);
+    int end = kill_children_of(traced);
+    close(go[0]);
+    close(go[1]);
+    if (!traces)
+        skip("no process may be traced here");
+    ck_assert_int_eq(end, 42);
+}
+END_TEST
 
 /* ---- folder and program: case 45 */
 
@@ -234,9 +279,9 @@ START_TEST(what_is_no_text_is_an_error_or_replaced) {
 }
 END_TEST
 
-SUITE_WITH("subprocess_child", begin_commands, end_commands, child_works_in_its_folder, what_is_missing_is_named,
-           environment_is_ours_or_what_is_given, mask_of_files_is_ours_or_what_is_given,
-           group_and_session_are_ours_or_new, child_with_a_timeout_leads_a_group,
-           ignored_signals_that_python_sets_are_restored, other_signals_are_as_after_exec,
-           newlines_are_one_in_text_and_untouched_in_bytes, encoding_is_what_the_child_speaks,
-           what_is_no_text_is_an_error_or_replaced)
+SUITE_WITH("subprocess_child", begin_commands, end_commands, child_killed_before_its_first_instruction_was_killed,
+           child_works_in_its_folder, what_is_missing_is_named, environment_is_ours_or_what_is_given,
+           mask_of_files_is_ours_or_what_is_given, group_and_session_are_ours_or_new,
+           child_with_a_timeout_leads_a_group, ignored_signals_that_python_sets_are_restored,
+           other_signals_are_as_after_exec, newlines_are_one_in_text_and_untouched_in_bytes,
+           encoding_is_what_the_child_speaks, what_is_no_text_is_an_error_or_replaced)

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -232,6 +233,25 @@ static void reap(int pidfd) {
     close(pidfd);
 }
 
+/*
+ * Whether a signal has ended it: the kernel lets us go on a moment before it says so. Its status is left for whoever
+ * waits for it.
+ */
+static bool was_killed(int pidfd) {
+    enum { MOMENT_MS = 100 };
+    struct pollfd end = {.fd = pidfd, .events = POLLIN};
+    siginfo_t info;
+    int ended;
+    while ((ended = poll(&end, 1, MOMENT_MS)) < 0 && errno == EINTR)
+        continue;
+    if (ended <= 0)
+        return false;
+    while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOWAIT) < 0)
+        if (errno != EINTR)
+            return false;
+    return info.si_code != CLD_EXITED;
+}
+
 int spawn_program(const struct spawn *spawn, struct launched *launched, at_stage *stage, int *about) {
     _Alignas(16) char stack[STACK];
     struct child child = {.spawn = spawn, .parent = getpid()};
@@ -252,8 +272,9 @@ int spawn_program(const struct spawn *spawn, struct launched *launched, at_stage
         *about = child.about;
         return -child.error;
     }
-    if (child.stage == AT_STAGE_NONE) { /* an emulator made a fork of it: what failed there nobody would know */
-        kill((pid_t)pid, SIGKILL);      /* not by pidfd, which an emulator may not know either */
+    /* An emulator made a fork of it, and what failed there nobody would know; or it was killed before it did anything. */
+    if (child.stage == AT_STAGE_NONE && !was_killed(pidfd)) {
+        kill((pid_t)pid, SIGKILL); /* not by pidfd, which an emulator may not know either */
         reap(pidfd);
         *stage = AT_STAGE_FORK;
         *about = -1;
