@@ -27,6 +27,7 @@ static const struct call {
     {"cudaGraphUpload", "cudaGraphUpload("},
     {"cudaGraphLaunch", "cudaGraphLaunch("},
     {"cudaEventRecord", "cudaEventRecord("},
+    {"cudaStreamWaitEvent", "cudaStreamWaitEvent("},
     {"cudaLaunchHostFunc", "cudaLaunchHostFunc("},
     {"cudaEventSynchronize", "cudaEventSynchronize("},
     {"cudaStreamSynchronize", "cudaStreamSynchronize("},
@@ -244,7 +245,8 @@ static void batch_fails(struct device *device, const struct story *story, const 
 }
 
 START_TEST(a_batch_for_which_memory_is_short) {
-    static const char *const FAULTS[] = {"cudaGraphLaunch:2@1", "cudaEventRecord:2@1", "cudaLaunchHostFunc:2@1"};
+    static const char *const FAULTS[] = {"cudaGraphLaunch:2@1", "cudaEventRecord:2@1", "cudaStreamWaitEvent:2@1",
+                                         "cudaLaunchHostFunc:2@1"};
     use_emulated_card();
     struct story story = story_make(0);
     struct device_options options = {

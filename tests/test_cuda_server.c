@@ -119,6 +119,20 @@ START_TEST(memory_that_cannot_be_pinned_is_said_and_answers_stay_right) {
 }
 END_TEST
 
+START_TEST(a_model_that_the_card_has_no_room_for_harms_nobody) {
+    setenv("EMULATED_MEMORY", "80000000", 1); /* the workspaces, and some MB */
+    struct server server = with_cards("--devices", "cuda:0", "--batch", "4");
+    struct heard heard = ask(server.port, "POST", "/v2/repository/models/wide/load", "", NULL, 0);
+    ck_assert_int_eq(heard.status, 400);
+    heard_free(&heard);
+    require_said("worker 0 \\(cuda:0\\): model \"wide\" on device .*cudaErrorMemoryAllocation");
+    ck_assert(is_ready(server.port));
+    ask_all(&server, 0);
+    ck_assert(metric(server.port, "atelier_worker_restarts{worker=\"0\",device=\"cuda:0\"}") < 1);
+    stop_server(&server);
+}
+END_TEST
+
 START_TEST(without_a_driver_the_worker_says_why_and_the_server_is_not_ready) {
     struct failure failure;
     char output[3000];
@@ -150,4 +164,5 @@ SUITE_WITH("cuda_server", set_up, remove_folder, a_card_answers_over_http, two_b
            all_cards_are_had_by_one_word_each_by_a_worker_of_its_own,
            a_card_that_is_not_there_is_refused_with_how_many_are, the_cards_meters_are_shown,
            memory_that_cannot_be_pinned_is_said_and_answers_stay_right,
+           a_model_that_the_card_has_no_room_for_harms_nobody,
            without_a_driver_the_worker_says_why_and_the_server_is_not_ready, a_true_card_answers)

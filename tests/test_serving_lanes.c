@@ -1,5 +1,7 @@
-/* test_serving_lanes.c: a worker whose device takes two batches at once: what it begins, in which order it ends, and
- * what becomes of batches for which memory is short. */
+/*
+ * test_serving_lanes.c: a worker whose device takes two batches at once: what it begins, in which order it ends, and
+ * what becomes of batches for which memory is short.
+ */
 #include "serving_lanes.h"
 
 /* ---- two at once */

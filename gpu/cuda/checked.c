@@ -46,6 +46,7 @@ static const struct meaning MEANINGS[] = {
     {cudaErrorSystemDriverMismatch, -ENODEV, true, "the driver was updated: restart the machine"},
     {cudaErrorMpsConnectionFailed, -ENODEV, true, "MPS does not answer: is nvidia-cuda-mps-control running?"},
     {cudaErrorMpsClientTerminated, -EIO, true, "another client of MPS has failed"},
+    {cudaErrorExternalDevice, -EIO, true, "another card, or what is beside it, has failed"},
     {cudaErrorUnknown, -EIO, true, "see the kernel's log (dmesg); a restart of the machine may help"},
 };
 

@@ -13,7 +13,7 @@ struct recipe {
     struct product products[MODEL_LAYERS];
 };
 
-static int make_products(struct recipe *recipe, const struct card *card, struct failure *failure) {
+static int make_products(struct recipe *recipe, const struct lanes *lanes, struct failure *failure) {
     const struct model *model = recipe->network->model;
     int result = 0;
     for (size_t i = 0; i < model->depth && result == 0; i++) {
@@ -30,8 +30,9 @@ static int make_products(struct recipe *recipe, const struct card *card, struct 
             .result_type = last ? NUMBER_FP32 : recipe->network->type,
             .epilogue = relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS,
             .bias = layer->bias,
+            .in_sequence = lanes->deterministic,
         };
-        result = product_make(&recipe->products[i], card, &terms, failure);
+        result = product_make(&recipe->products[i], lanes->card, &terms, failure);
     }
     return result;
 }
@@ -90,7 +91,7 @@ static int make_graph(const struct recipe *recipe, const struct lane *lane, size
 /* First run as it is: code that is not on the card yet is loaded then, which a recording might not allow. */
 static int make_size(struct network *network, struct lanes *lanes, size_t size, struct failure *failure) {
     struct recipe recipe = {.network = network, .rows = (uint32_t)1 << size};
-    int result = make_products(&recipe, lanes->card, failure);
+    int result = make_products(&recipe, lanes, failure);
     if (result == 0)
         result = run(&recipe, &lanes->lane[0], 0, failure);
     for (size_t i = 0; i < DEVICE_LANES && result == 0; i++)

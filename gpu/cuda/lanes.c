@@ -10,11 +10,13 @@
 
 /* ---- open and close */
 
-static int open_lane(struct lane *lane, const struct card *card, uint32_t rows, struct failure *failure) {
+static int open_lane(struct lane *lane, const struct card *card, uint32_t rows, bool rings, struct failure *failure) {
     unsigned flags = cudaEventDisableTiming | (card->spin ? 0 : cudaEventBlockingSync);
     int result = CUDA(failure, cudaStreamCreateWithFlags(&lane->stream, cudaStreamNonBlocking));
     if (result == 0)
         result = CUDA(failure, cudaEventCreateWithFlags(&lane->done, flags));
+    if (result == 0 && rings)
+        result = CUDA(failure, cudaStreamCreateWithFlags(&lane->bells, cudaStreamNonBlocking));
     if (result == 0)
         result = CUDA(failure, cudaMalloc(&lane->workspace, PRODUCT_WORKSPACE));
     if (result == 0)
@@ -37,22 +39,29 @@ static size_t exponent_for(uint32_t rows) {
 
 int lanes_open(struct lanes *lanes, const struct card *card, const struct device_options *options,
                struct failure *failure) {
-    *lanes = (struct lanes){.card = card, .largest = exponent_for(options->batch)};
-    lanes->smallest = options->deterministic ? lanes->largest : 0;
+    *lanes =
+        (struct lanes){.card = card, .deterministic = options->deterministic, .largest = exponent_for(options->batch)};
+    lanes->smallest = lanes->deterministic ? lanes->largest : 0;
     lanes->bell = card->spin ? 0 : options->bell; /* who spins has no need of a bell */
     int result = 0;
     for (size_t i = 0; i < DEVICE_LANES && result == 0; i++)
-        result = open_lane(&lanes->lane[i], card, lanes_rows(lanes), failure);
+        result = open_lane(&lanes->lane[i], card, lanes_rows(lanes), lanes->bell > 0, failure);
     if (result != 0)
         lanes_close(lanes);
     return result;
 }
 
+static void close_stream(cudaStream_t stream) {
+    if (stream == NULL)
+        return;
+    cudaStreamSynchronize(stream);
+    cudaStreamDestroy(stream);
+}
+
+/* No bell is rung afterwards: its eventfd may be closed. */
 static void close_lane(struct lane *lane) {
-    if (lane->stream != NULL) {
-        cudaStreamSynchronize(lane->stream);
-        cudaStreamDestroy(lane->stream);
-    }
+    close_stream(lane->stream);
+    close_stream(lane->bells);
     if (lane->done != NULL)
         cudaEventDestroy(lane->done);
     cudaFree(lane->workspace);
@@ -133,6 +142,15 @@ static void ring(void *bell) {
     (void)written; /* a full counter has woken its reader as well */
 }
 
+/*
+ * In a stream of its own: what comes behind a host function waits for it (cudaLaunchHostFunc), for that thread to wake
+ * and to return. The lane's next batch must not, since a worker that is busy has no need of the bell.
+ */
+static int order_bell(const struct lane *lane, int bell, struct failure *failure) {
+    int result = CUDA(failure, cudaStreamWaitEvent(lane->bells, lane->done, 0));
+    return result == 0 ? CUDA(failure, cudaLaunchHostFunc(lane->bells, ring, (void *)(intptr_t)bell)) : result;
+}
+
 int lanes_begin(struct lanes *lanes, size_t index, const struct network *network, const struct part *parts,
                 size_t count, struct failure *failure) {
     struct lane *lane = &lanes->lane[index];
@@ -146,7 +164,7 @@ int lanes_begin(struct lanes *lanes, size_t index, const struct network *network
     if (result == 0)
         result = CUDA(failure, cudaEventRecord(lane->done, lane->stream));
     if (result == 0 && lanes->bell > 0)
-        result = CUDA(failure, cudaLaunchHostFunc(lane->stream, ring, (void *)(intptr_t)lanes->bell));
+        result = order_bell(lane, lanes->bell, failure);
     if (result != 0) { /* what is in the stream all the same uses the table */
         result = check_over(failure, result, lane->stream);
         lane->network = NULL;

@@ -12,6 +12,7 @@
 struct lane {
     cudaStream_t stream;
     cudaEvent_t done;
+    cudaStream_t bells;                 /* where the bell is rung from; NULL: nobody listens */
     void *workspace;                    /* on the card, PRODUCT_WORKSPACE bytes */
     uint32_t *odd;                      /* on the card, [rows]: see launch_gather */
     struct row_table *table;            /* on the host; read by the batch in this lane */
@@ -27,7 +28,8 @@ struct lane {
 
 struct lanes {
     const struct card *card;
-    size_t smallest, largest; /* the sizes of graphs: 2 to the power of these; deterministic: one for all batches */
+    bool deterministic;       /* a row's answer has the same bits in every batch: one size for all, no sum split */
+    size_t smallest, largest; /* the sizes of graphs: 2 to the power of these */
     int bell; /* an eventfd to be written to at the end of each batch; 0: none. A broken card rings none */
     struct lane lane[DEVICE_LANES];
 };

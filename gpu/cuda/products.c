@@ -59,10 +59,21 @@ static int lay_out_all(struct product *product, const struct card *card, const s
     return result;
 }
 
+/*
+ * How the parts of a sum that was split may be added. Some ways leave them in the result's own type until then, which
+ * rounds, and overflows, in the middle of a sum: not if that type is less than float.
+ */
+static uint32_t reductions(const struct product_terms *terms) {
+    if (terms->in_sequence)
+        return CUBLASLT_REDUCTION_SCHEME_NONE;
+    return terms->result_type == NUMBER_FP32 ? CUBLASLT_REDUCTION_SCHEME_MASK : CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+}
+
 static int choose(struct product *product, const struct product_terms *terms, struct failure *failure) {
     cublasLtMatmulPreference_t preference;
     cublasLtMatmulHeuristicResult_t found;
     uint64_t workspace = PRODUCT_WORKSPACE;
+    uint32_t schemes = reductions(terms);
     int count = 0;
     int result = CUBLAS(failure, cublasLtMatmulPreferenceCreate(&preference));
     if (result != 0)
@@ -70,10 +81,13 @@ static int choose(struct product *product, const struct product_terms *terms, st
     result = CUBLAS(failure, cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
                                                                   &workspace, sizeof workspace));
     if (result == 0)
+        result = CUBLAS(failure, cublasLtMatmulPreferenceSetAttribute(
+                                     preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &schemes, sizeof schemes));
+    if (result == 0)
         result = CUBLAS(failure, cublasLtMatmulAlgoGetHeuristic(product->blas, product->operation, product->right,
                                                                 product->left, product->result, product->result,
                                                                 preference, 1, &found, &count));
-    if (result == 0 && count == 0)
+    if (result == 0 && (count == 0 || found.state != CUBLAS_STATUS_SUCCESS))
         result = fail(failure, -EIO, "cuBLASLt has no way to multiply [%u][%u] by [%u][%u] on this card", terms->rows,
                       terms->depth, terms->depth, terms->columns);
     if (result == 0)

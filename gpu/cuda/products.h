@@ -20,6 +20,7 @@ struct product_terms {
     enum number_type result_type; /* of the result and of the bias; left and right are of the card's type */
     cublasLtEpilogue_t epilogue;  /* what is done with the sums: CUBLASLT_EPILOGUE_DEFAULT, _BIAS, _RELU_BIAS... */
     const void *bias;             /* on the card: [columns]; NULL: none */
+    bool in_sequence;             /* no sum is split into parts that are added afterwards */
 };
 
 /* A product that is ready to be run. */
@@ -42,7 +43,10 @@ enum { PRODUCT_WORKSPACE = 32 << 20 };
  */
 int product_make(struct product *product, const struct card *card, const struct product_terms *terms,
                  struct failure *failure) AT_MUST_CHECK;
-/* Puts it into the stream. left, right and result are aligned to 16 bytes; `workspace` is PRODUCT_WORKSPACE bytes. */
+/*
+ * Puts it into the stream. left, right and result are aligned to 256 bytes, as cudaMalloc's memory is, which the choice
+ * takes for granted (CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES); `workspace` is PRODUCT_WORKSPACE bytes.
+ */
 int product_run(const struct product *product, const void *left, const void *right, void *result, void *workspace,
                 cudaStream_t stream, struct failure *failure) AT_MUST_CHECK;
 void product_free(struct product *product);

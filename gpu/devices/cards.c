@@ -190,8 +190,7 @@ size_t cards_list(struct card_facts cards[CARDS_MOST], struct failure *failure) 
     if (visible == 0)
         fail(failure, -ENODEV,
              "CUDA_VISIBLE_DEVICES=\"%.100s\" shows none of the %zu cards that are here; unset it, or list some of "
-             "them, "
-             "each once (nvidia-smi -L names them)",
+             "them, each once (nvidia-smi -L names them)",
              list, count);
     return visible;
 }

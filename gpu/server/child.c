@@ -53,7 +53,14 @@ static void count_death(struct child *child, uint64_t now) {
     child->again = now + wait * 3 / 4 + now % (wait / 2);
 }
 
-/* Whether the system had nothing left to start it with: no fault of the program. */
+/* A death that is no fault of the program: what it lacks may be had later, so that it is tried as long as it takes. */
+static void count_shortage(struct child *child, uint64_t now) {
+    count_death(child, now);
+    child->out = false;
+    child->deaths -= child->deaths == CHILD_DEATHS;
+}
+
+/* Whether the system had nothing left to start it with. */
 static bool is_shortage(int code) {
     return code == -EMFILE || code == -ENFILE || code == -EAGAIN || code == -ENOMEM;
 }
@@ -76,11 +83,10 @@ int child_start(struct child *child, const struct child_program *program, uint64
     child->killed = false;
     if (result != 0) {
         snprintf(child->why, sizeof child->why, "%.199s", why.text);
-        count_death(child, now);
-        if (is_shortage(result)) { /* which passes, so that it is tried as long as it takes */
-            child->out = false;
-            child->deaths -= child->deaths == CHILD_DEATHS;
-        }
+        if (is_shortage(result))
+            count_shortage(child, now);
+        else
+            count_death(child, now);
         return fail(failure, result, "%s", why.text);
     }
     return 0;
@@ -116,6 +122,8 @@ bool child_has_ended(struct child *child, bool useful, uint64_t now) {
     if (useful) {
         child->deaths = 0;
         child->again = now;
+    } else if (child->status == CHILD_SHORT) {
+        count_shortage(child, now);
     } else {
         count_death(child, now);
     }

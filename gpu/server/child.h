@@ -10,9 +10,10 @@
 /*
  * How soon it is started again. A death after it has done something useful costs nothing: at once. One after another
  * without that waits 0.1 s, 0.2 s, 0.4 s... up to 5 s, some more or less so that many do not start together; the fifth
- * within 60 s is the last. When the system lacks descriptors, processes or memory, it is tried again without end.
+ * within 60 s is the last. When the system lacks descriptors, processes or memory, it is tried again without end; and
+ * so it is when it says by its status, CHILD_SHORT, that it lacked such a thing itself (sysexits.h: EX_TEMPFAIL).
  */
-enum { CHILD_DEATHS = 5 };
+enum { CHILD_DEATHS = 5, CHILD_SHORT = 75 };
 
 struct child {
     at_popen *popen; /* NULL: it does not run */

@@ -2,6 +2,7 @@
 #ifndef GPU_ENGINE_INTERNAL_H
 #define GPU_ENGINE_INTERNAL_H
 
+#include "cards.h"
 #include "child.h"
 #include "engine.h"
 #include "worker.h"
@@ -36,6 +37,10 @@ struct record {
 struct worker_record {
     struct worker worker;
     char arguments[4][16]; /* of a worker process */
+    /* What tells it its card; asked for once: NVML may not answer for long, just when a card has failed. */
+    at_variable variables[CARD_VARIABLES];
+    char texts[CARD_VARIABLES][96];
+    size_t variable_count;
     struct child child;
     at_thread *thread;
     struct work work; /* inline */
@@ -104,8 +109,11 @@ int models_open(struct engine *engine, struct failure *failure) AT_MUST_CHECK;
 void models_close(struct engine *engine);
 void models_turn(struct engine *engine);
 bool models_due(const struct engine *engine); /* a model has been opened */
-/* A worker that is sound with its other models does not answer a new one's canary rightly: true when it is given up. */
-bool model_give_up(struct engine *engine, size_t place);
+/*
+ * A worker that is sound with its other models does not answer a new one's canary rightly, or could not be `tried`, for
+ * want of room: true when the model is given up.
+ */
+bool model_give_up(struct engine *engine, size_t place, bool tried);
 uint32_t models_wanted(const struct engine *engine); /* a bit for each that a new worker has to load */
 
 static inline struct mailbox *mailbox_of(const struct engine *engine, const struct worker_record *worker) {

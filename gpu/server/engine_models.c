@@ -260,7 +260,7 @@ static bool is_being_tried(const struct engine *engine, const struct model_recor
     return false;
 }
 
-bool model_give_up(struct engine *engine, size_t place) {
+bool model_give_up(struct engine *engine, size_t place, bool tried) {
     struct model_record *model = &engine->models[place];
     if (model->view.state == MODEL_FAILED)
         return true; /* another worker has had it at the same time, and was sooner */
@@ -268,7 +268,9 @@ bool model_give_up(struct engine *engine, size_t place) {
         return false;
     for (size_t i = 0; i < engine->worker_count; i++)
         engine->workers[i].to_load &= ~bit_of(engine, model);
-    set_model_state(model, MODEL_FAILED, "a device computes something else of it than the reference does");
+    set_model_state(model, MODEL_FAILED,
+                    tried ? "a device computes something else of it than the reference does"
+                          : "a device has no room for it; what it lacks is in the server's log");
     answer(model, 400, model->reason);
     return true;
 }

@@ -116,6 +116,12 @@ bool canary_matches(const char *device, const float *output, const float *refere
     return true;
 }
 
+/* Whether the worker could try the model at all: it could not load one that its device has no room for. */
+static bool was_tried(const struct engine *engine, const struct worker_record *worker) {
+    struct slot *slot = region_slot(engine->region, (uint32_t)(engine->slots + worker->worker.index));
+    return slot_state_of(atomic_load_explicit(&slot->word, memory_order_acquire)) == SLOT_DONE; /* publish */
+}
+
 /* A canary has come back. False: it is not what the reference says, so nothing that comes from this device is. */
 static bool canary_is_right(const struct engine *engine, const struct worker_record *worker, size_t place) {
     uint32_t index = (uint32_t)(engine->slots + worker->worker.index);
@@ -126,14 +132,17 @@ static bool canary_is_right(const struct engine *engine, const struct worker_rec
 
 void worker_canary(struct engine *engine, struct worker_record *worker, size_t place, uint64_t now) {
     engine->due = true; /* the next model, or all are there */
-    if (canary_is_right(engine, worker, place)) {
+    bool tried = was_tried(engine, worker);
+    if (tried && canary_is_right(engine, worker, place)) {
         worker->loaded |= 1U << place;
         return;
     }
-    if (worker->state == WORKER_READY && model_give_up(engine, place))
+    if (worker->state == WORKER_READY && model_give_up(engine, place, tried))
         return;
     char why[150];
-    snprintf(why, sizeof why, "its answer to the canary of model %s is wrong, killed", engine->models[place].name);
+    snprintf(why, sizeof why,
+             tried ? "its answer to the canary of model %s is wrong, killed" : "it has no room for model %s, killed",
+             engine->models[place].name);
     if (engine->options.mode == ENGINE_PROCESSES) {
         child_kill(&worker->child, why);
         return;

@@ -6,12 +6,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "cards.h"
 #include "engine_internal.h"
 
 static const uint64_t SECOND = 1000000000;
 /* How long a worker may take to start, or to load a model; and an idle one to say that it is alive. */
 static const uint64_t LONGEST_START = 60 * SECOND, LONGEST_SILENCE = 10 * SECOND;
+/* How long they may take to stop, all together: a card's memory has to be given back. */
+static const uint64_t LONGEST_STOP = 5 * SECOND;
 /* A batch hangs that takes ten times what was expected, and at least a second; ten, when nothing is known yet. */
 static const uint64_t SHORTEST_HANG = SECOND, HANG_UNKNOWN = 10 * SECOND;
 
@@ -51,12 +52,13 @@ static int start_process(struct engine *engine, struct worker_record *worker, ui
                                    NULL};
     /* Each worker is one core, or one card; a library that takes all cores would only disturb the others. */
     at_variable variables[2 + CARD_VARIABLES] = {{"OPENBLAS_NUM_THREADS", "1"}, {"OMP_NUM_THREADS", "1"}};
-    char texts[CARD_VARIABLES][96];
-    size_t bound = cards_bind(worker->worker.device, variables + 2, texts);
+    if (worker->variable_count == 0)
+        worker->variable_count = cards_bind(worker->worker.device, worker->variables, worker->texts);
+    memcpy(variables + 2, worker->variables, worker->variable_count * sizeof *variables);
     struct child_program program = {.executable = engine->options.program,
                                     .command = AT_COMMAND(command),
                                     .variables = variables,
-                                    .variable_count = 2 + bound,
+                                    .variable_count = 2 + worker->variable_count,
                                     .descriptors = descriptors,
                                     .descriptor_count = 3};
     struct failure failure;
@@ -307,7 +309,7 @@ static void stop(struct engine *engine, struct worker_record *worker) {
 void workers_close(struct engine *engine) {
     for (size_t i = 0; i < engine->worker_count; i++)
         stop(engine, &engine->workers[i]);
-    double end = at_now() + (double)patient(engine, SECOND) / 1e9; /* for all of them */
+    double end = at_now() + (double)patient(engine, LONGEST_STOP) / 1e9;
     for (size_t i = 0; i < engine->worker_count; i++) {
         struct worker_record *worker = &engine->workers[i];
         if (worker->work.worker != NULL) {

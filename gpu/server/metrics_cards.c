@@ -71,9 +71,11 @@ static bool count_workers(const struct engine *engine, struct card cards[CARDS_M
 }
 
 static void ask_for_states(struct card cards[CARDS_MOST]) {
-    static struct card_facts facts[CARDS_MOST]; /* too large for the stack, and only the front asks */
+    static struct card_facts facts[CARDS_MOST]; /* which do not change; only the front asks */
+    static size_t count;
     struct failure failure;
-    size_t count = cards_list(facts, &failure);
+    if (count == 0)
+        count = cards_list(facts, &failure);
     for (size_t i = 0; i < count; i++) {
         struct card *card = &cards[i];
         if (card->workers == 0)

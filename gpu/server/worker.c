@@ -8,8 +8,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* An idle worker says this often that it is alive. */
-enum { HEARTBEAT_MS = 500 };
+#include "child.h"
+
+/* An idle worker says this often that it is alive; and a device that broke rings no bell, so that one looks at it. */
+enum { HEARTBEAT_MS = 500, LOOK_MS = 20 };
 
 /* The status of a process whose device is lost (sysexits.h: EX_SOFTWARE). */
 enum { DEVICE_LOST = 70 };
@@ -17,13 +19,13 @@ enum { DEVICE_LOST = 70 };
 /* What a device is that waits by looking again and again, which the worker then does, too (cuda.c). */
 static const char SPINS[] = ":spin";
 
-void worker_give_up(struct work *work, const char *text) {
+void worker_give_up(struct work *work, int error, const char *text) {
     struct mailbox *mailbox = work->mailbox;
     snprintf(mailbox->reason, sizeof mailbox->reason, "%s", text);
     atomic_store_explicit(&mailbox->state, MAILBOX_FAILED, memory_order_release); /* the front's load, in reap */
     bell_ring(&work->worker->region->bell, work->worker->front);
     if (work->worker->process)
-        _exit(DEVICE_LOST);
+        _exit(error == -ENOMEM ? CHILD_SHORT : DEVICE_LOST);
 }
 
 /* ---- waiting */
@@ -88,7 +90,7 @@ static void rest(struct work *work) {
     struct pollfd bells[] = {{.fd = work->worker->bell, .events = POLLIN}, {.fd = work->over, .events = POLLIN}};
     bell_sleep(&mailbox->bell);
     if (!has_order(work) && !(flying && is_over(work)))
-        poll(bells, flying ? 2 : 1, HEARTBEAT_MS);
+        poll(bells, flying ? 2 : 1, flying ? LOOK_MS : HEARTBEAT_MS);
     bell_awake(&mailbox->bell, work->worker->bell);
     if (flying && (bells[1].revents & POLLIN) != 0) {
         uint64_t rings;
@@ -110,6 +112,14 @@ void worker_await(struct work *work) {
 
 /* ---- orders */
 
+static void unload(struct work *work, size_t place) {
+    if (work->models[place] == NULL)
+        return;
+    device_unload(&work->device, place);
+    model_free(work->models[place]);
+    work->models[place] = NULL;
+}
+
 static void load(struct work *work, struct order *order) {
     struct failure failure;
     struct model *model;
@@ -124,20 +134,18 @@ static void load(struct work *work, struct order *order) {
     } else if (result == 0 && (result = device_load(&work->device, order->place, model, &failure)) != 0) {
         model_free(model);
     }
+    if (result == -ENOMEM) {
+        /* The device is well. It has no model there now, so the trial behind this order fails, and the front knows. */
+        fprintf(stderr, "serve: worker %zu (%s): %s\n", work->worker->index, work->worker->device, failure.text);
+        unload(work, order->place);
+        return;
+    }
     if (result != 0) {
-        worker_give_up(work, failure.text);
+        worker_give_up(work, result, failure.text);
         return;
     }
     model_free(work->models[order->place]);
     work->models[order->place] = model;
-}
-
-static void unload(struct work *work, size_t place) {
-    if (work->models[place] == NULL)
-        return;
-    device_unload(&work->device, place);
-    model_free(work->models[place]);
-    work->models[place] = NULL;
 }
 
 /* False: this was the last order. */
@@ -206,7 +214,7 @@ int worker_open(struct work *work, const struct worker *worker) {
     inject_start(region->inject);
     int result = device_open(&work->device, worker->device, &options, &failure);
     if (result != 0) {
-        worker_give_up(work, failure.text);
+        worker_give_up(work, result, failure.text);
         close_bell(work);
         return result;
     }

@@ -44,7 +44,7 @@ struct work {
 
 /*
  * Opens the device. When that fails, and when the device fails later, the mailbox says why: a process then ends with
- * status 70, and the front starts another; a thread fails the requests, and goes on.
+ * status 70 (75 for want of memory), and the front starts another; a thread fails the requests, and goes on.
  */
 int worker_open(struct work *work, const struct worker *worker) AT_MUST_CHECK;
 /* Begins the orders that are there, as many as the device has lanes for; does the oldest. False: it was the last. */
@@ -64,8 +64,8 @@ int worker_main(int argc, char *argv[]);
 
 /* ---- between worker.c and worker_batch.c */
 
-/* The device is lost: says so to the front, and ends a process. */
-void worker_give_up(struct work *work, const char *text);
+/* The device is lost, by that error: says so to the front, and ends a process. */
+void worker_give_up(struct work *work, int error, const char *text);
 /* A batch's way through the lane, and its end: its answers are in the slots, and the slots say so. */
 void flight_begin(struct work *work, size_t lane);
 void flight_finish(struct work *work, size_t lane);

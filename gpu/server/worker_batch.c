@@ -108,8 +108,10 @@ static void fail_row(struct flight *flight, uint32_t row) {
             flight->failed[i] = true;
 }
 
-/* Runs them in the flight's lane, which is free; in halves as long as memory is short. Rows that it is short for even
- * alone fail with their requests. */
+/*
+ * Runs them in the flight's lane, which is free; in halves as long as memory is short. Rows that it is short for even
+ * alone fail with their requests.
+ */
 static int infer_rows(struct work *work, size_t lane, uint32_t first, uint32_t rows) {
     struct flight *flight = &work->flights[lane];
     struct part parts[DEVICE_BATCH];
@@ -151,8 +153,8 @@ void flight_finish(struct work *work, size_t lane) {
         result = infer_in_halves(work, lane);
     if (result == 0 && flight->count > 0)
         inject_after(faults, flight->parts, flight->count, model->outputs);
-    if (result != 0 && result != -EAGAIN)
-        worker_give_up(work, flight->failure.text); /* a process ends here */
+    if (result != 0 && result != -EAGAIN && model != NULL)  /* without one: see load */
+        worker_give_up(work, result, flight->failure.text); /* a process ends here */
     publish(work, flight, result == 0);
     if (result == 0 && flight->count > 0)
         inject_published(faults, flight->parts, flight->count, model->inputs);
