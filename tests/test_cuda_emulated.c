@@ -24,6 +24,7 @@ END_TEST
 
 static void touch_memory(void) {
     float *numbers = on_card(10);
+    signal(SIGSEGV, SIG_DFL); /* a sanitizer would report it */
     numbers[3] = 1;
 }
 
@@ -31,12 +32,13 @@ static void touch_memory_after_work(void) {
     float *numbers = on_card(COUNT);
     add(numbers, 1, NULL);
     good(cudaDeviceSynchronize());
+    signal(SIGSEGV, SIG_DFL);
     ((volatile float *)numbers)[0];
 }
 
 START_TEST(the_host_cannot_reach_it) {
     int end = end_of_trial(touch_memory), later = end_of_trial(touch_memory_after_work);
-    require(UNDER_ASAN || UNDER_TSAN ? end != 0 && later != 0 : end == -SIGSEGV && later == -SIGSEGV);
+    require(end == -SIGSEGV && later == -SIGSEGV);
 }
 END_TEST
 
