@@ -457,6 +457,7 @@ ifeq ($(CHECK_LIBS),)
 	@echo 'off: the tests, for want of check and pkg-config (./setup test installs them)'
 	@echo '0 passed, 0 failed, $(words $(wildcard tests/test_*.c)) skipped'
 else
+	$(if $(SUITES),,$(if $(wildcard tests/test_$(ONLY).c),$(error $(ONLY) is off: what it needs is not here; "make" says what that is)))
 	$(if $(SUITES),,$(error there is no suite $(ONLY); the suites are: $(TEST_PROGRAMS:$(BUILD)/tests/test_%=%)))
 	@SAN=$(SAN) BUILD=$(abspath $(BUILD)) $(LAUNCH) tests/run $(SUITES)
 endif
@@ -468,9 +469,10 @@ SANITIZER   := $(firstword $(wildcard $(CUDA_HOME)/bin/compute-sanitizer) $(shel
 .PHONY: test-card
 test-card: $(CARD_SUITES) $(CUDA_LIBRARY) $(GPU_PROGRAMS)
 ifeq ($(if $(SANITIZER),$(CARD_SUITES)),)
-	@echo 'off: test-card, for want of compute-sanitizer, which comes with the CUDA toolkit, or of what the suites need'
+	@echo 'off: test-card, for want of compute-sanitizer, which comes with the CUDA toolkit, of nvcc, or of check (./setup test)'
+else ifeq ($(shell nvidia-smi -L 2>/dev/null),)
+	@echo 'off: test-card, for want of a card: nvidia-smi -L finds none'
 else
-	@nvidia-smi -L || { echo 'off: test-card, for want of a card: nvidia-smi -L finds none'; exit 1; }
 	@for tool in memcheck racecheck initcheck; do for suite in $(CARD_SUITES); do \
 	    echo "$$tool: $$suite"; BUILD=$(abspath $(BUILD)) CK_TIMEOUT_MULTIPLIER=100 \
 	        $(SANITIZER) --tool $$tool --target-processes all --require-cuda-init no --error-exitcode 99 $$suite || exit 1; done; done

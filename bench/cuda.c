@@ -127,8 +127,9 @@ static void only_try(size_t count) {
 }
 
 int main(int argc, char *argv[]) {
-    if (argc == 2 && strcmp(argv[1], "--ready") == 0) /* whether there is anything to measure */
-        return cuda_choose() ? 0 : 1;
+    if (argc == 2 &&
+        strcmp(argv[1], "--ready") == 0) /* whether there is anything to measure: 0; 1: no; 2: bad DEVICES */
+        return cuda_choose() ? cuda_try() : 1;
     struct options options =
         options_read(argc, argv, "Times a card's batches against PyTorch's, and its options against each other.");
     if (!cuda_choose())

@@ -22,6 +22,8 @@ extern struct cuda_choice cuda_choice;
  * program with 2 for what is no device.
  */
 bool cuda_choose(void);
+/* Whether it can be opened: 0, or 2 when it has said why not. In a process that does nothing else: it calls CUDA. */
+int cuda_try(void);
 
 /* Starts the server, opens the device in each of its options, loads the models; false, with a line that says why. */
 bool cuda_open(const struct options *options);

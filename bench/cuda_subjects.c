@@ -189,6 +189,17 @@ bool cuda_choose(void) {
     exit(2);
 }
 
+int cuda_try(void) {
+    struct device device;
+    struct failure failure;
+    if (device_open(&device, cuda_choice.base, &(struct device_options){.batch = 1}, &failure) != 0) {
+        note("bench: DEVICES: %s", failure.text);
+        return 2;
+    }
+    device_close(&device);
+    return 0;
+}
+
 bool cuda_open(const struct options *options) {
     struct failure failure;
     for (size_t place = 0; place < PLACES; place++)

@@ -172,9 +172,11 @@ static void measure(struct plan *plan, struct series series[SERIES_MOST], const 
 int main(int argc, char *argv[]) {
     if (argc > 1 && strcmp(argv[1], "--worker") == 0)
         return team_worker(argc, argv);
+    static struct series series[SERIES_MOST];
+    if (argc == 2 && strcmp(argv[1], "--ready") == 0) /* whether DEVICES is right; else 2, and it is said */
+        return devices_choose(series, getenv("DEVICES"), SIMULATED) > 0 ? 0 : 2;
     struct options options =
         options_read(argc, argv, "Times the same images by one core, threads, processes and 1..N devices (DEVICES=).");
-    static struct series series[SERIES_MOST];
     double seconds = options.seconds > 0 ? options.seconds : options.quick ? 2 : 12;
     struct plan plan = {.cells = cells, .places = places, .series = series};
     plan.series_count = devices_choose(series, getenv("DEVICES"), options.quick ? QUICK_SIMULATED : SIMULATED);

@@ -94,9 +94,6 @@ size_t devices_choose(struct series series[SERIES_MOST], const char *told, size_
 /* How many of the first `count` are on a card that has another of them already. */
 size_t devices_sharing(const struct series *series, size_t count);
 
-/* How far a number that such a device answers may lie from the reference's (gpu/cuda/backend.h). */
-double device_tolerance(const char *text);
-
 /* ---- devices_team.c: a process for each device */
 
 struct team {

@@ -5,7 +5,6 @@
 #include "calibration.h"
 #include "cards.h"
 #include "console.h"
-#include "cuda/backend.h"
 #include "devices.h"
 
 /* Where no card was calibrated: no particular card. */
@@ -146,11 +145,4 @@ size_t devices_sharing(const struct series *series, size_t count) {
                 break;
             }
     return sharing;
-}
-
-double device_tolerance(const char *text) {
-    return strstr(text, "bf16") != NULL   ? CUDA_TOLERANCE_BF16
-           : strstr(text, "fp16") != NULL ? CUDA_TOLERANCE_FP16
-           : strstr(text, "tf32") != NULL ? CUDA_TOLERANCE_TF32
-                                          : CUDA_TOLERANCE_FP32;
 }

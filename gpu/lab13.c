@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device.h"
 #include "digits.h"
 #include "ladder.h"
 #include "model.h"
@@ -116,6 +117,11 @@ static void print_answer(void *context, const struct load_answer *answer) {
     printf("; %.*s, worker %u, %.2f ms\n", (int)by->device.length, by->device.bytes, by->worker, answer->seconds * 1e3);
 }
 
+/* A card that computes in fewer bits answers rightly in fewer. */
+static double tolerance_of(const char *devices) {
+    return devices == NULL ? 0 : device_tolerance(devices);
+}
+
 static int ask_one_at_a_time(struct lab *lab, struct failure *failure) {
     static struct load_result result; /* too large for a stack */
     struct load_options options = {.scenario = LOAD_SINGLE,
@@ -123,6 +129,7 @@ static int ask_one_at_a_time(struct lab *lab, struct failure *failure) {
                                    .questions = &lab->digits,
                                    .requests = ASKED,
                                    .verify = true,
+                                   .tolerance = tolerance_of(lab->devices),
                                    .stop = &stop,
                                    .answered = print_answer,
                                    .context = lab};
@@ -168,6 +175,7 @@ static int run_stream(void *argument) {
                                    .connections = CLIENTS,
                                    .requests = STREAM * stream->lab->requests,
                                    .verify = true,
+                                   .tolerance = tolerance_of(stream->lab->devices),
                                    .stop = &stop,
                                    .answered = answer_and_kill,
                                    .context = stream};
@@ -259,7 +267,11 @@ static void conclude(struct lab *lab, int returncode) {
 }
 
 static int climb(struct lab *lab, const char *devices, const char *whose, struct failure *failure) {
-    const struct ladder ladder = {.devices = devices, .model = lab->heavy, .requests = lab->requests, .stop = &stop};
+    const struct ladder ladder = {.devices = devices,
+                                  .model = lab->heavy,
+                                  .requests = lab->requests,
+                                  .tolerance = tolerance_of(devices),
+                                  .stop = &stop};
     printf("\nMany at once: %d clients, %llu requests to the model %s,\non %s:\n\n", CLIENTS,
            (unsigned long long)lab->requests, lab->heavy, whose);
     int result = ladder_climb(&ladder, failure);

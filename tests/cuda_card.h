@@ -50,11 +50,10 @@ static inline void use_emulated_card(void) {
 
 static inline void use_real_card(void) {
     struct card_facts cards[CARDS_MOST];
-    struct failure failure;
     if (UNDER_TSAN)
         skip("ThreadSanitizer leaves no room for a card's addresses");
-    if (cards_list(cards, &failure) == 0)
-        skip("no card: %s", failure.text);
+    if (cards_list(cards, NULL) == 0)
+        skip("no card");
 }
 
 /* A test of each kind of card: the function name, without arguments, as the tests name_emulated and name_on_a_card. */

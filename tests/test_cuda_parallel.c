@@ -177,10 +177,9 @@ END_TEST
 /* The machine's own cards, where there are two. */
 START_TEST(two_real_cards) {
     struct card_facts cards[CARDS_MOST];
-    struct failure failure = {"there is one"};
     struct said said = {.kills = false};
-    if (cards_list(cards, &failure) < 2)
-        skip("no two cards: %s", failure.text);
+    if (cards_list(cards, NULL) < 2)
+        skip("no two cards");
     learn_with("cuda:0", "cuda:1", REDUCE_SHARED, REDUCE_SHARED, &said);
 }
 END_TEST

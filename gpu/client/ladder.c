@@ -1,6 +1,7 @@
 /* ladder.c: the same requests, served in one way after another; see ladder.h. */
 #include "ladder.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "own_server.h"
@@ -77,6 +78,7 @@ static int load(const struct ladder *ladder, const struct target *target, struct
                                    .requests = ladder->requests,
                                    .patience = 60,
                                    .verify = true,
+                                   .tolerance = ladder->tolerance,
                                    .stop = ladder->stop,
                                    .answered = count_worker,
                                    .context = &shares};
@@ -94,9 +96,15 @@ static int load(const struct ladder *ladder, const struct target *target, struct
     return right ? 0 : 1;
 }
 
-/* The first of the list. */
+/* The first of the list; of "cuda" and "cuda:bf16", which are all cards, the first card. */
 static void first_device(const char *list, char *device, size_t size) {
-    snprintf(device, size, "%.*s", (int)strcspn(list, ","), list);
+    static const char CARDS[] = "cuda";
+    size_t length = strcspn(list, ","), name = sizeof CARDS - 1;
+    bool cards = length >= name && strncmp(list, CARDS, name) == 0 && (length == name || list[name] == ':');
+    if (cards && (length == name || !isdigit((unsigned char)list[name + 1])))
+        snprintf(device, size, "%s:0%.*s", CARDS, (int)(length - name), list + name);
+    else
+        snprintf(device, size, "%.*s", (int)length, list);
 }
 
 /* Returns as ladder_climb. */

@@ -8,6 +8,7 @@ struct ladder {
     const char *devices;     /* for serve, which decides when it is NULL; the first step takes the first of them */
     const char *model;       /* the source (model_open) of one that is slow enough to be felt */
     uint64_t requests;       /* of each step */
+    double tolerance;        /* of an answer, as device_tolerance has it; 0: 1e-4 */
     const atomic_bool *stop; /* when it turns true, the step that runs is the last */
 };
 

@@ -58,6 +58,28 @@ static int explain_end(struct own_server *server, struct failure *failure) {
     return fail(failure, -ECHILD, "%.380s", *sentence != '\0' ? sentence : "the server has ended and does not say why");
 }
 
+/*
+ * Whether each of its workers, which it counts in what it says first, has died too often: it will not become ready any
+ * more. Then the reason is what the last of them died of.
+ */
+static bool has_given_up(struct own_server *server, const char *said, struct failure *failure) {
+    static const char OUT[] = "; it died too often";
+    unsigned workers, out = 0;
+    char log[16384];
+    if (sscanf(said, "serve: %*[^,], %*[^,], %u worker", &workers) != 1)
+        return false;
+    own_server_said(server, log, sizeof log);
+    char *last = NULL;
+    for (char *here = log; (here = strstr(here, OUT)) != NULL; here++, out++)
+        last = here;
+    if (last == NULL || out < workers)
+        return false;
+    *last = '\0';
+    char *line = strrchr(log, '\n');
+    fail(failure, -ECHILD, "no device works; the server says: %.360s", line == NULL ? log : line + 1);
+    return true;
+}
+
 /* Reads what it says on stdout until it is ready. */
 static int await_ready(struct own_server *server, char *said, size_t size, const atomic_bool *stop,
                        struct failure *failure) {
@@ -71,8 +93,11 @@ static int await_ready(struct own_server *server, char *said, size_t size, const
             return fail(failure, -ETIMEDOUT,
                         "the server is not ready after %g s; start it by hand to see why (make serve)", LONGEST_START);
         struct pollfd output = {.fd = at_popen_stdout(server->popen), .events = POLLIN};
-        if (poll(&output, 1, (int)(LOOK * 1000)) <= 0)
+        if (poll(&output, 1, (int)(LOOK * 1000)) <= 0) {
+            if (has_given_up(server, said, failure))
+                return -ECHILD;
             continue;
+        }
         ssize_t more = read(output.fd, said + length, size - 1 - length);
         if (more < 0 && errno == EINTR)
             continue;

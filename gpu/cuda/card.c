@@ -134,7 +134,7 @@ int card_describe(const struct card *card, char *text, size_t size, struct failu
         return result;
     write_uuid(&facts.uuid, uuid);
     const char *slots = card->unpinned[0] != '\0' ? "; staging: " : card->memory != NULL ? "; slots pinned" : "";
-    snprintf(text, size, "%.48s, %s, %04x:%02x:%02x.0, %.0f GiB, compute %d.%d, %s, %s%s%s", facts.name, uuid,
+    snprintf(text, size, "%.48s, %s, %04x:%02x:%02x.0, %.3g GiB, compute %d.%d, %s, %s%s%s", facts.name, uuid,
              (unsigned)facts.pciDomainID, (unsigned)facts.pciBusID, (unsigned)facts.pciDeviceID,
              (double)facts.totalGlobalMem / (1 << 30), facts.major, facts.minor, card->precision,
              card->spin ? "spinning" : "blocking", slots, card->unpinned);

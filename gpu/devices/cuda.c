@@ -49,6 +49,13 @@ static int cuda_check(const char *parameters, struct failure *failure) {
     return 0;
 }
 
+double device_tolerance(const char *text) {
+    return strstr(text, "bf16") != NULL   ? CUDA_TOLERANCE_BF16
+           : strstr(text, "fp16") != NULL ? CUDA_TOLERANCE_FP16
+           : strstr(text, "tf32") != NULL ? CUDA_TOLERANCE_TF32
+                                          : CUDA_TOLERANCE_FP32;
+}
+
 /* ---- the library */
 
 static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;

@@ -92,6 +92,9 @@ int device_check(const char *text, struct failure *failure) AT_MUST_CHECK;
 /* Whether its answers are no model's. */
 bool device_is_simulated(const char *text);
 
+/* How far a number that it answers may lie from the reference's; of several, with commas between, the largest. */
+double device_tolerance(const char *text);
+
 /*
  * Loads a model at a place, in place of what was there; on an error what was there stays. The model must stay open as
  * long as it is loaded.

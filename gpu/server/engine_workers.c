@@ -113,7 +113,7 @@ static void start(struct engine *engine, struct worker_record *worker, uint64_t 
         return;
     worker->work.worker = NULL; /* nothing to be closed */
     if (engine->options.mode == ENGINE_PROCESSES) {
-        snprintf(worker->reason, sizeof worker->reason, "%.255s", worker->child.why);
+        snprintf(worker->reason, sizeof worker->reason, "%s", worker->child.why);
         worker->child.again = now + patient(engine, worker->child.again - now);
         worker_set_state(engine, worker, worker->child.out ? WORKER_OUT : WORKER_WAITING, now);
     } else if (engine->options.mode == ENGINE_THREADS) {
@@ -185,7 +185,8 @@ static void bury(struct engine *engine, struct worker_record *worker, uint64_t n
     worker->restarts++;
     worker_set_state(engine, worker, worker->child.out ? WORKER_OUT : WORKER_WAITING, now);
     bool told = atomic_load_explicit(&mailbox->state, memory_order_acquire) == MAILBOX_FAILED;
-    snprintf(worker->reason, sizeof worker->reason, "%.255s", told ? mailbox->reason : worker->child.why);
+    snprintf(worker->reason, sizeof worker->reason, "%.*s", REGION_REASON - 1,
+             told ? mailbox->reason : worker->child.why);
     worker->reason[sizeof worker->reason - 1] = '\0';
     fprintf(stderr, "serve: worker %zu (%s): %s%s\n", worker->worker.index, worker->worker.device, worker->reason,
             worker->child.out ? "; it died too often, and is not started again" : "");

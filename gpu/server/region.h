@@ -20,7 +20,7 @@
  * The front trusts nothing that a worker can write: indexes it keeps for itself, sizes the worker can only read.
  */
 
-enum { REGION_WORKERS = 64, REGION_ORDERS = 16, REGION_SOURCE = 512, REGION_REASON = 256, REGION_DESCRIPTION = 200 };
+enum { REGION_WORKERS = 64, REGION_ORDERS = 16, REGION_SOURCE = 512, REGION_REASON = 400, REGION_DESCRIPTION = 200 };
 
 enum slot_state { SLOT_FREE, SLOT_FILLING, SLOT_QUEUED, SLOT_CLAIMED, SLOT_DONE, SLOT_FAILED };
 

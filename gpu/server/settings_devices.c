@@ -53,8 +53,10 @@ static void add_all_cards(const char *text, const char **devices, size_t *count)
     struct failure failure = {.text = ""};
     char message[sizeof failure.text + 100], device[100];
     snprintf(device, sizeof device, "cuda:0%.90s", behind_cuda(text));
-    if (device_check(device, &failure) != 0)
-        refuse_devices(failure.text);
+    if (device_check(device, &failure) != 0) {
+        snprintf(message, sizeof message, "\"%.60s\", all cards, each as %s", text, failure.text);
+        refuse_devices(message);
+    }
     size_t found = cards_list(cards, &failure);
     if (found == 0) {
         snprintf(message, sizeof message, "%.60s: no card: %s; name other devices, as cpu", text, failure.text);
