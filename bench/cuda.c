@@ -31,6 +31,7 @@ static bool wide_256(void) {
     }
 
 static void compare_http(void);
+static void rate_wide(void);
 
 /* What needs a card stands behind the others. */
 static struct comparison comparisons[] = {
@@ -55,6 +56,7 @@ static struct comparison comparisons[] = {
      .title = "wide, 256 rows",
      .subjects = {{.name = "device", .take = take_base}, [PYTHON] = TORCH("eager", "784,4096,4096,10", "256")},
      .before = wide_256,
+     .after = rate_wide,
      .batch = 3,
      .reaches = {REACH_TO(PYTHON, 1)}},
     {.name = "http_1",
@@ -90,7 +92,16 @@ static struct comparison comparisons[] = {
      .before = digits_256,
      .batch = 3},
 };
-enum { COUNT = sizeof comparisons / sizeof *comparisons, HTTP_ROW = 4, WITHOUT_CARD };
+enum { COUNT = sizeof comparisons / sizeof *comparisons, WIDE_ROW = 3, HTTP_ROW, WITHOUT_CARD };
+
+static double wide_rate; /* operations of its products, a second; 0: not known */
+
+static void rate_wide(void) {
+    static const double OPERATIONS = 2 * (784.0 * 4096 + 4096.0 * 4096 + 4096.0 * 10) * 256;
+    const struct comparison *wide = &comparisons[WIDE_ROW];
+    if (wide->ns[OURS].count > 0)
+        wide_rate = OPERATIONS * 1e9 / spread_of(&wide->ns[OURS]).median;
+}
 
 static double added_ns; /* by HTTP; 0: not known */
 
@@ -147,6 +158,9 @@ int main(int argc, char *argv[]) {
                             options.seconds > 0 ? options.seconds
                             : options.quick     ? 10
                                                 : 60);
+        if (wide_rate > 0)
+            printf("wide, 256 rows: %.3g GFLOP/s from rows to answers%s\n", wide_rate / 1e9,
+                   cuda_choice.card ? "; make lab13-kernels shows what cuBLASLt reaches in one large product" : "");
         if (added_ns > 0)
             printf("HTTP adds %s to one client's call of the device (on a card at most 60 us are asked for)\n",
                    human_time(added_ns));
