@@ -135,7 +135,10 @@ static int take_times(struct device *device, const struct rows *rows, double sec
             break;
         for (size_t i = 0; i < CALIBRATION_SIZES && result == 0; i++) {
             size_t size = (i + times->count) % CALIBRATION_SIZES;
-            result = infer(device, rows, 1U << size, &times->us[size][times->count], failure);
+            result =
+                infer(device, rows, 1U << size, &us, failure); /* after a large batch a small one finds cold caches */
+            if (result == 0)
+                result = infer(device, rows, 1U << size, &times->us[size][times->count], failure);
         }
     }
     return result;
