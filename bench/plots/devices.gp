@@ -38,7 +38,7 @@ set xtics (1, 2, 3, 4, 8, 16, 32, 64, 128)
 set format x "%g"
 set format y "%.0s%c"
 set for [power = 2:8] ytics add (1.0 * 10 ** power, 2.0 * 10 ** power, 5.0 * 10 ** power)
-set xlabel "workers, or devices (in %: how much of each is used)"
+set xlabel "workers, or devices (in %: efficiency)"
 do for [i = 1:panels] {
     model = word(models, i)
     if (i == 2) { unset label 1001; unset label 1000 }
