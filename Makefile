@@ -412,6 +412,8 @@ endif
 ##   make calibrate              times a device so that sim:NAME can stand for it: DEVICES=cuda:0:bf16 MODEL=digits,wide
 # The model is the same for all builds: the folder is what serve takes when it is told nothing else.
 MODEL_FILE := build/models/digits.safetensors
+# What is asked for a card needs what cards are used by, where it can be built.
+WITH_CARDS = $(if $(findstring cuda,$(DEVICES) $(ARGS)),$(CUDA_LIBRARY))
 
 .PHONY: lab13-kernels
 ifeq ($(LADDER),)
@@ -429,17 +431,17 @@ lab13 serve load model train calibrate:
 else
 $(MODEL_FILE): | $(BUILD)/gpu/train
 	@$(LAUNCH) $(BUILD)/gpu/train
-lab13: $(BUILD)/gpu/lab13 $(BUILD)/gpu/serve $(MODEL_FILE)
+lab13: $(BUILD)/gpu/lab13 $(BUILD)/gpu/serve $(MODEL_FILE) $(WITH_CARDS)
 	@$(LAUNCH) labs/run $@ $<
-serve: $(BUILD)/gpu/serve $(if $(MODEL),,$(MODEL_FILE))
+serve: $(BUILD)/gpu/serve $(if $(MODEL),,$(MODEL_FILE)) $(WITH_CARDS)
 	@$(LAUNCH) $< $(DEVICES:%=--devices %) $(PORT:%=--port %) $(MODEL:%=--models %) $(ARGS)
 load: $(BUILD)/gpu/load
 	@$(LAUNCH) $< $(PORT:%=--url http://127.0.0.1:%) $(MODEL:%=--model %) $(ARGS)
 model: $(BUILD)/gpu/train
 	@$(LAUNCH) $< $(ARGS)
-train: $(BUILD)/gpu/train $(if $(findstring cuda,$(DEVICES)),$(CUDA_LIBRARY))
+train: $(BUILD)/gpu/train $(WITH_CARDS)
 	@$(LAUNCH) $< $(DEVICES:%=--devices %) $(ARGS)
-calibrate: $(BUILD)/gpu/calibrate $(MODEL_FILE) $(if $(findstring cuda,$(DEVICES)),$(CUDA_LIBRARY))
+calibrate: $(BUILD)/gpu/calibrate $(MODEL_FILE) $(WITH_CARDS)
 	@$(LAUNCH) $< $(DEVICES:%=--device %) $(MODEL:%=--models %) --commit '$(shell git describe --always --dirty 2>/dev/null)' $(ARGS)
 endif
 
