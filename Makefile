@@ -252,7 +252,7 @@ $(BUILD)/tests/emulated/%.cu.cc.o: gpu/cuda/%.cu tests/emulated/translate $(BUIL
 $(BUILD)/tests/emulated/%.cu.cc.o: tests/emulated/%.cu tests/emulated/translate $(BUILD)/flags
 	$(translate)
 # NVIDIA's libraries give their names as the versions of their symbols.
-emulate = $(CXX) $(LINK) -shared -Wl,-soname,$(@F) -Wl,--default-symver -Wl,--enable-new-dtags,-rpath,'$$ORIGIN' -o $@
+emulate = $(if $(filter %.cc.o,$^),$(CXX),$(CC)) $(LINK) -shared -Wl,-soname,$(@F) -Wl,--default-symver -Wl,--enable-new-dtags,-rpath,'$$ORIGIN' -o $@
 $(filter $(BUILD)/tests/emulated/libcudart%,$(EMULATED)): $(filter-out $(addprefix $(BUILD)/tests/emulated/,cublaslt% nccl% nvml%),$(EMULATED_OBJECTS))
 	$(call say,LD,$@)
 	$(quiet)$(emulate) $^
