@@ -24,7 +24,6 @@ END_TEST
 
 static void touch_memory(void) {
     float *numbers = on_card(10);
-    signal(SIGSEGV, SIG_DFL); /* a sanitizer would report it */
     numbers[3] = 1;
 }
 
@@ -32,7 +31,6 @@ static void touch_memory_after_work(void) {
     float *numbers = on_card(COUNT);
     add(numbers, 1, NULL);
     good(cudaDeviceSynchronize());
-    signal(SIGSEGV, SIG_DFL);
     ((volatile float *)numbers)[0];
 }
 
