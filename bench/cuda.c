@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "cards.h"
 #include "comparison.h"
 #include "console.h"
 
@@ -151,7 +152,7 @@ int main(int argc, char *argv[]) {
     if (cuda_open(&options)) {
         const char *description = cuda_description();
         printf("%s: %s\n", cuda_choice.base, description);
-        if (strncmp(description, "Emulated", 8) == 0)
+        if (card_is_emulated(description))
             only_try(count);
         else
             comparisons_run(comparisons, count, &options, "cuda",

@@ -177,7 +177,7 @@ bool cuda_choose(void) {
         if (strstr(cuda_choice.base, PRECISIONS[i]) != NULL)
             snprintf(cuda_choice.precision, sizeof cuda_choice.precision, "%s", PRECISIONS[i]);
     size_t count = cards_list(cards, &failure);
-    cuda_choice.emulated = cuda_choice.card && count > 0 && strncmp(cards[0].name, "Emulated", 8) == 0;
+    cuda_choice.emulated = cuda_choice.card && count > 0 && card_is_emulated(cards[0].name);
     if (!any && count == 0) {
         printf("off: the card against PyTorch: %s; DEVICES=cpu compares a core\n", failure.text);
         return false;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cards.h"
 #include "cells.h"
 #include "console.h"
 #include "host.h"
@@ -118,7 +119,7 @@ static void start_team(struct team *team, struct series *series, bool told) {
         return;
     }
     series->missing[0] = '\0';
-    if (strncmp(team->description, "Emulated", 8) != 0)
+    if (!card_is_emulated(team->description))
         return;
     for (size_t i = 0; i < IMAGES_MODELS && !interrupted(); i++)
         if (images_of[i].model != NULL)

@@ -74,7 +74,7 @@ static void name_series(struct series *series, const struct card_facts *cards, s
         size_t card = is_card(series->texts[i]) ? strtoul(series->texts[i] + 5, NULL, 10) : card_count;
         if (card < card_count)
             snprintf(series->uuids[i], sizeof series->uuids[i], "%s", cards[card].uuid);
-        series->emulated |= card < card_count && strncmp(cards[card].name, "Emulated", 8) == 0;
+        series->emulated |= card < card_count && card_is_emulated(cards[card].name);
         if (card < card_count && i == 0 && length < DEVICE_TITLE)
             snprintf(series->title + length, DEVICE_TITLE - length, " (%s)", cards[card].name);
     }

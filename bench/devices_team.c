@@ -253,7 +253,7 @@ static double meters(const struct series *series, size_t count) {
 double team_energy(struct team *team, size_t count, struct images *images, size_t rows, double seconds) {
     double before = meters(team->series, count), done = 0;
     uint64_t start = now_ns();
-    if (isnan(before) || strncmp(team->description, "Emulated", 8) == 0)
+    if (isnan(before) || card_is_emulated(team->description))
         return NAN;
     for (size_t i = 0; i < RUNS_OF_ENERGY && seconds_since(start) < seconds && !interrupted(); i++) {
         if (!(team_run(team, count, images, rows) > 0))

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "calibration.h"
+#include "cards.h"
 #include "generator.h"
 
 /* Rounds: at least so many, also where the time is up; and no more than are of any use. */
@@ -232,7 +233,7 @@ static int open_real(struct device *device, const char *text, struct failure *fa
         return fail(failure, -EINVAL, "device \"%s\" only takes the time that it is told: there is nothing to measure",
                     text);
     result = device_open(device, text, &(struct device_options){.batch = DEVICE_BATCH}, failure);
-    if (result == 0 && strncmp(device->description, "Emulated", 8) == 0) {
+    if (result == 0 && card_is_emulated(device->description)) {
         device_close(device);
         return fail(failure, -EINVAL, "device \"%s\" is an emulated card, whose times say nothing of a real one", text);
     }

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cards.h"
 #include "device.h"
 #include "digits.h"
 #include "ladder.h"
@@ -238,12 +239,21 @@ static int kill_a_worker(struct lab *lab, struct failure *failure) {
 
 /* ---- the whole */
 
+/* Times of a card that is none would pass for some of one. */
+static void say_emulated(const char *devices) {
+    static struct card_facts cards[CARDS_MOST];
+    if (devices != NULL && strstr(devices, "cuda") != NULL && cards_list(cards, NULL) > 0 &&
+        card_is_emulated(cards[0].name))
+        puts("This card is emulated: what it answers is right, and its times say nothing of any card.");
+}
+
 static int open_server(struct lab *lab, struct failure *failure) {
     const char *options[] = {"--models", lab->model, lab->devices == NULL ? NULL : "--devices", lab->devices, NULL};
     int result = own_server_start(&lab->server, NULL, options, lab->model, &stop, failure);
     if (result != 0)
         return result;
     printf("the server: %s\n", lab->server.where);
+    say_emulated(lab->devices);
     const struct target *target = &lab->server.target;
     if (target->inputs != DIGIT_PIXELS || target->outputs != DIGIT_LABELS)
         return fail(failure, -EINVAL, "--model %s: %u numbers in and %u out; what reads digits has %d and %d",

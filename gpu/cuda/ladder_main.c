@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cards.h"
 #include "checked.h"
 #include "ladder_table.h"
 #include "ladder_trial.h"
@@ -31,7 +32,7 @@ static const char USAGE[] = "usage: kernels [OPTION]...\n"
                             "\n"
                             "Exit status: 0: all are right; 1: one is not, or there is no card; 2: bad usage.\n";
 
-enum { REPEAT_LEAST = 21, REPEAT_MOST = 10000, CARDS_MOST = 64 };
+enum { REPEAT_LEAST = 21, REPEAT_MOST = 10000 };
 
 /* ---- the command line */
 
@@ -141,7 +142,7 @@ static int use_card(struct ladder_card *card, uint32_t number, struct failure *f
     card->multiprocessors = attributes[2];
     card->kilohertz = attributes[3];
     snprintf(card->name, sizeof card->name, "%s", properties.name);
-    card->emulated = strncmp(card->name, "Emulated", strlen("Emulated")) == 0;
+    card->emulated = card_is_emulated(card->name);
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "failure.h"
 
@@ -21,6 +22,12 @@ struct card_facts {
     uint64_t memory;        /* bytes */
     int major, minor;       /* compute capability */
 };
+
+/* Whether a card of that name, or description, is only emulated (tests/emulated): its times say nothing of any card. */
+static inline bool card_is_emulated(const char *name) {
+    static const char EMULATED[] = "Emulated";
+    return strncmp(name, EMULATED, sizeof EMULATED - 1) == 0;
+}
 
 /*
  * Why not cudaGetDeviceCount: a process that has called CUDA cannot be forked any more, and holds some hundred MB of
