@@ -92,6 +92,17 @@ static struct comparison comparisons[] = {
      .subjects = {{.name = "two lanes", .take = take_two_lanes}, {.name = "one lane", .take = take_one_lane}},
      .before = digits_256,
      .batch = 3},
+    {.name = "kernels_256",
+     .title = "on the card (floor: its products), 256",
+     .subjects = {{.name = "batch", .take = take_card_batch}, {.name = "cuBLASLt", .take = take_card_products}},
+     .before = wide_256,
+     .batch = 3,
+     .reaches = {REACH(MOST_TO_FLOOR, 1.1)}},
+    {.name = "peak_256",
+     .title = "its products (floor: at the card's best)",
+     .subjects = {{.name = "products", .take = take_card_products}, {.name = "at best", .take = take_card_at_best}},
+     .before = wide_256,
+     .batch = 1},
 };
 enum { COUNT = sizeof comparisons / sizeof *comparisons, WIDE_ROW = 3, HTTP_ROW, WITHOUT_CARD };
 

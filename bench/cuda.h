@@ -40,6 +40,10 @@ size_t take_spin(struct observation *samples, size_t count);
 size_t take_staged(struct observation *samples, size_t count);
 size_t take_one_lane(struct observation *samples, size_t count);
 size_t take_two_lanes(struct observation *samples, size_t count);
+/* What the card itself takes, by its own clock (gpu/cuda/backend.h). */
+size_t take_card_batch(struct observation *samples, size_t count);
+size_t take_card_products(struct observation *samples, size_t count);
+size_t take_card_at_best(struct observation *samples, size_t count);
 /* One client's p50 through HTTP, over a moment. */
 size_t take_http(struct observation *samples, size_t count);
 

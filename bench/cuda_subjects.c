@@ -7,6 +7,7 @@
 #include "console.h"
 #include "cuda.h"
 #include "devices.h"
+#include "cuda/backend.h"
 #include "serving.h"
 
 enum { PLACES = 2, LANE_BATCHES = 16, HTTP_MS = 50, CHECKED = 4 };
@@ -140,6 +141,34 @@ size_t take_one_lane(struct observation *samples, size_t count) {
 
 size_t take_two_lanes(struct observation *samples, size_t count) {
     return run_lanes(DEVICE_LANES, samples, count);
+}
+
+/* ---- the card's own clock */
+
+/* The sides of the large product: 1.6 GB of matrices in float; an emulated card shall only show that it works. */
+enum { LARGE = 11264, LARGE_EMULATED = 64 };
+
+static size_t take_card(enum card_time what, struct observation *samples, size_t count) {
+    struct failure failure;
+    for (size_t i = 0; i < count; i++)
+        if (cuda_device_time(&here.devices[BASE], place_now, (uint32_t)rows_now, what,
+                             cuda_choice.emulated ? LARGE_EMULATED : LARGE, &samples[i].ns, &failure) != 0) {
+            note("bench: %s", failure.text);
+            return i;
+        }
+    return count;
+}
+
+size_t take_card_batch(struct observation *samples, size_t count) {
+    return take_card(CARD_BATCH, samples, count);
+}
+
+size_t take_card_products(struct observation *samples, size_t count) {
+    return take_card(CARD_PRODUCTS, samples, count);
+}
+
+size_t take_card_at_best(struct observation *samples, size_t count) {
+    return take_card(CARD_AT_BEST, samples, count);
 }
 
 /* ---- HTTP */

@@ -271,6 +271,66 @@ static void threads_share_a_card(void) {
 }
 ON_EACH_CARD(threads_share_a_card)
 
+/* ---- the card's own clock */
+
+static const enum card_time TIMES[] = {CARD_BATCH, CARD_PRODUCTS, CARD_AT_BEST};
+
+/* Between two batches, which it leaves alone; and it keeps nothing. */
+static void times_are_taken_beside_batches(void) {
+    struct model *model = model_of((uint32_t[]){20, 33, 7, 0}, false);
+    struct device device = card_opened("cuda:0", (struct device_options){.batch = 8}), core = opened("cpu");
+    struct job job;
+    struct failure failure;
+    double ns;
+    load_at(&device, 3, model);
+    job_make(&job, model, 5, NULL, NOWHERE);
+    uint64_t held = card_holds();
+    for (size_t i = 0; i < sizeof TIMES / sizeof *TIMES; i++) {
+        ns = -1;
+        begin_job(&device, 1, 3, &job);
+        ck_assert_msg(cuda_device_time(&device, 3, 5, TIMES[i], 48, &ns, &failure) == 0, "%s", failure.text);
+        ck_assert_double_ge(ns, 0);
+        finish_job(&device, 1, &job);
+        ck_assert_uint_eq(card_holds(), held);
+    }
+    ck_assert_int_eq(cuda_device_time(&device, 2, 5, CARD_BATCH, 48, &ns, &failure), -EINVAL);
+    ck_assert_int_eq(cuda_device_time(&core, 3, 5, CARD_BATCH, 48, &ns, &failure), -ENOTSUP);
+    device_close(&core);
+    card_closed(&device);
+    job_free(&job);
+    discard(model);
+}
+ON_EACH_CARD(times_are_taken_beside_batches)
+
+/* Memory that is short at any of its calls is an error, and the next one is none. */
+START_TEST(times_that_fail_leave_nothing) {
+    static const char *const CALLS[] = {"cudaEventCreate", "cudaEventRecord", "cudaGraphLaunch",
+                                        "cudaMalloc",      "cublasLtMatmul",  "cudaMemcpyAsync"};
+    use_emulated_card();
+    struct model *model = model_of((uint32_t[]){20, 33, 7, 0}, false);
+    struct device device = card_opened("cuda:0", (struct device_options){.batch = 8});
+    load_at(&device, 0, model);
+    uint64_t held = card_holds();
+    size_t failed = 0;
+    for (size_t call = 0; call < sizeof CALLS / sizeof *CALLS; call++)
+        for (size_t i = 0; i < 2 * sizeof TIMES / sizeof *TIMES; i++) {
+            char fault[64];
+            struct failure failure;
+            double ns;
+            snprintf(fault, sizeof fault, "%s:2@%zu", CALLS[call], i % 2 + 1);
+            emulated.fault(fault);
+            failed += cuda_device_time(&device, 0, 3, TIMES[i / 2], 16, &ns, &failure) == -ENOMEM;
+            emulated.fault("");
+            ck_assert_uint_eq(card_holds(), held);
+            ck_assert_msg(cuda_device_time(&device, 0, 3, TIMES[i / 2], 16, &ns, &failure) == 0, "%s", failure.text);
+        }
+    ck_assert_uint_ge(failed, 2 * sizeof CALLS / sizeof *CALLS);
+    card_closed(&device);
+    discard(model);
+}
+END_TEST
+
 SUITE("cuda_lanes", BOTH(batches_in_both_lanes), BOTH(a_lane_takes_one_batch),
       BOTH(models_come_and_go_while_batches_run), a_batch_is_three_calls, BOTH(a_bell_rings_at_the_end_of_a_batch),
-      BOTH(devices_share_memory), BOTH(threads_share_a_card))
+      BOTH(devices_share_memory), BOTH(threads_share_a_card), BOTH(times_are_taken_beside_batches),
+      times_that_fail_leave_nothing)

@@ -6,6 +6,7 @@
 
 #include "checked.h"
 #include "graphs.h"
+#include "times.h"
 
 struct cuda {
     struct card card;
@@ -121,6 +122,17 @@ static int cuda_fault(struct device *device, int error, struct failure *failure)
     return blame(device, result, &reason, failure);
 }
 
+static int cuda_time(struct device *device, size_t place, uint32_t rows, enum card_time what, uint32_t side, double *ns,
+                     struct failure *failure) {
+    struct cuda *cuda = device->state;
+    struct failure reason;
+    if (cuda->networks[place].model == NULL)
+        return fail(failure, -EINVAL, "device \"%s\": no model is loaded at place %zu", device->name, place);
+    lanes_settle(&cuda->lanes);
+    int result = times_take(&cuda->lanes, &cuda->networks[place], rows, what, side, ns, &reason);
+    return blame(device, result, &reason, failure);
+}
+
 /* `check` is that of gpu/devices/cuda.c, which has looked at the parameters before this library was loaded. */
 extern __attribute__((visibility("default"))) const struct cuda_backend cuda_backend;
 const struct cuda_backend cuda_backend = {
@@ -140,4 +152,5 @@ const struct cuda_backend cuda_backend = {
             .fault = cuda_fault,
         },
     .trainer = &card_trainer,
+    .time = cuda_time,
 };

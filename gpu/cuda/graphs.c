@@ -4,16 +4,8 @@
 #include <string.h>
 
 #include "checked.h"
-#include "products.h"
 
-/* What the graphs of one size are made from: a product for each layer. The graphs keep what they need of it. */
-struct recipe {
-    const struct network *network;
-    uint32_t rows;
-    struct product products[MODEL_LAYERS];
-};
-
-static int make_products(struct recipe *recipe, const struct lanes *lanes, struct failure *failure) {
+int recipe_make(struct recipe *recipe, const struct lanes *lanes, struct failure *failure) {
     const struct model *model = recipe->network->model;
     int result = 0;
     for (size_t i = 0; i < model->depth && result == 0; i++) {
@@ -37,9 +29,19 @@ static int make_products(struct recipe *recipe, const struct lanes *lanes, struc
     return result;
 }
 
-static void free_products(struct recipe *recipe) {
+void recipe_free(struct recipe *recipe) {
     for (size_t i = 0; i < MODEL_LAYERS; i++)
         product_free(&recipe->products[i]);
+}
+
+int recipe_multiply(const struct recipe *recipe, const struct lane *lane, size_t index, struct failure *failure) {
+    const struct network *network = recipe->network;
+    void *const *between = network->lanes[index].between;
+    int result = 0;
+    for (size_t i = 0; i < network->model->depth && result == 0; i++)
+        result = product_run(&recipe->products[i], between[i % 2], network->layers[i].weight, between[(i + 1) % 2],
+                             lane->workspace, lane->stream, failure);
+    return result;
 }
 
 /* Puts a whole batch into the lane's stream: rows in, layer after layer, answers out. */
@@ -50,9 +52,8 @@ static int run(const struct recipe *recipe, const struct lane *lane, size_t inde
     size_t depth = model->depth;
     int result = CUDA(failure, launch_gather(lane->card_table, recipe->rows, model->inputs, network->layers[0].inputs,
                                              network->type, between[0], lane->odd, lane->stream));
-    for (size_t i = 0; i < depth && result == 0; i++)
-        result = product_run(&recipe->products[i], between[i % 2], network->layers[i].weight, between[(i + 1) % 2],
-                             lane->workspace, lane->stream, failure);
+    if (result == 0)
+        result = recipe_multiply(recipe, lane, index, failure);
     if (result == 0)
         result = CUDA(failure, launch_answer(lane->card_table, lane->odd, recipe->rows, model->outputs,
                                              network->layers[depth - 1].outputs, between[depth % 2],
@@ -91,12 +92,12 @@ static int make_graph(const struct recipe *recipe, const struct lane *lane, size
 /* First run as it is: code that is not on the card yet is loaded then, which a recording might not allow. */
 static int make_size(struct network *network, struct lanes *lanes, size_t size, struct failure *failure) {
     struct recipe recipe = {.network = network, .rows = (uint32_t)1 << size};
-    int result = make_products(&recipe, lanes, failure);
+    int result = recipe_make(&recipe, lanes, failure);
     if (result == 0)
         result = run(&recipe, &lanes->lane[0], 0, failure);
     for (size_t i = 0; i < DEVICE_LANES && result == 0; i++)
         result = make_graph(&recipe, &lanes->lane[i], i, &network->lanes[i].graphs[size], failure);
-    free_products(&recipe);
+    recipe_free(&recipe);
     return result;
 }
 

@@ -15,6 +15,10 @@ extern "C" {
 /* In which numbers a layer is computed; sums are always float. */
 enum number_type { NUMBER_FP32, NUMBER_FP16, NUMBER_BF16 };
 
+static inline size_t number_size(enum number_type type) {
+    return type == NUMBER_FP32 ? 4 : 2;
+}
+
 /*
  * Where a batch's rows lie, as addresses of the card's: in memory of the host that the card reaches itself. NULL: no
  * row, there is one only to fill the batch up to a size that there is a graph for. It lies in pinned memory itself and

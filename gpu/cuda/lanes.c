@@ -37,6 +37,11 @@ static size_t exponent_for(uint32_t rows) {
     return exponent;
 }
 
+size_t lanes_size(const struct lanes *lanes, size_t rows) {
+    size_t size = exponent_for((uint32_t)rows);
+    return size < lanes->smallest ? lanes->smallest : size;
+}
+
 int lanes_open(struct lanes *lanes, const struct card *card, const struct device_options *options,
                struct failure *failure) {
     *lanes =
@@ -116,8 +121,7 @@ static size_t place_rows(struct lanes *lanes, size_t index, const struct part *p
             lane->table->outputs[rows] = output + row * model->outputs;
         }
     }
-    size_t size = exponent_for((uint32_t)rows);
-    size = size < lanes->smallest ? lanes->smallest : size;
+    size_t size = lanes_size(lanes, rows);
     for (; rows < (size_t)1 << size; rows++) {
         lane->table->inputs[rows] = NULL;
         lane->table->outputs[rows] = NULL;

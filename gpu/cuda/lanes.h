@@ -39,6 +39,9 @@ static inline uint32_t lanes_rows(const struct lanes *lanes) {
     return (uint32_t)1 << lanes->largest;
 }
 
+/* The size of the graph that takes so many rows. */
+size_t lanes_size(const struct lanes *lanes, size_t rows);
+
 /* On an error there is nothing to be closed. */
 int lanes_open(struct lanes *lanes, const struct card *card, const struct device_options *options,
                struct failure *failure) AT_MUST_CHECK;

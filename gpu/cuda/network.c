@@ -12,10 +12,6 @@ static uint32_t padded(uint32_t width) {
     return (width + 15) / 16 * 16;
 }
 
-static size_t bytes_of(enum number_type type) {
-    return type == NUMBER_FP32 ? sizeof(float) : sizeof(uint16_t);
-}
-
 /* ---- numbers */
 
 static enum number_type result_type(const struct network *network, size_t layer) {
@@ -28,10 +24,10 @@ static int allocate_layers(struct network *network, struct failure *failure) {
         struct network_layer *layer = &network->layers[i];
         layer->inputs = padded(network->model->layers[i].inputs);
         layer->outputs = padded(network->model->layers[i].outputs);
-        size_t bytes = bytes_of(network->type) * layer->inputs * layer->outputs;
+        size_t bytes = number_size(network->type) * layer->inputs * layer->outputs;
         result = CUDA(failure, cudaMalloc(&layer->weight, bytes));
         if (result == 0)
-            result = CUDA(failure, cudaMalloc(&layer->bias, layer->outputs * bytes_of(result_type(network, i))));
+            result = CUDA(failure, cudaMalloc(&layer->bias, layer->outputs * number_size(result_type(network, i))));
     }
     return result;
 }

@@ -142,6 +142,15 @@ static int cuda_open(struct device *device, const char *parameters, struct failu
     return backend->device.open(device, own, failure);
 }
 
+int cuda_device_time(struct device *device, size_t place, uint32_t rows, enum card_time what, uint32_t side, double *ns,
+                     struct failure *failure) {
+    const struct cuda_backend *backend;
+    int result = load_backend(&backend, failure);
+    if (result == 0 && device->kind != &backend->device)
+        result = fail(failure, -ENOTSUP, "device \"%s\" is no card", device->name);
+    return result == 0 ? backend->time(device, place, rows, what, side, ns, failure) : result;
+}
+
 const struct device_kind cuda_device = {
     .name = "cuda",
     .syntax = "cuda:CARD[:fp32|tf32|fp16|bf16][:spin][:staged]",
