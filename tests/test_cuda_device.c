@@ -112,10 +112,39 @@ static void has_same_bits(const char *text) {
 }
 
 static void same_bits_in_every_batch(void) {
-    for (size_t i = 0; i < PRECISION_COUNT; i++)
+    for (size_t i = 0; i < PRECISION_COUNT; i++) {
+        char seed[] = {(char)('0' + i), '\0'}; /* so that an emulated card chooses other algorithms */
+        setenv("EMULATED_SEED", seed, 1);
         has_same_bits(PRECISIONS[i].device);
+    }
 }
 ON_EACH_CARD(same_bits_in_every_batch)
+
+/*
+ * Sums may be split into parts, which are as large as a half cannot be, though the sum is small: they must be kept as
+ * floats. Which algorithm is chosen depends on the seed.
+ */
+START_TEST(parts_of_a_sum_are_no_halves) {
+    struct model *model = model_of((uint32_t[]){32, 16, 4, 0}, false);
+    for (size_t i = 0; i < (size_t)32 * 16; i++)
+        ((float *)(uintptr_t)model->layers[0].weight)[i] = i % 32 < 16 ? 400 : -400;
+    float input[4 * 32], output[4 * 4], expected[4 * 4];
+    for (size_t i = 0; i < sizeof input / sizeof *input; i++)
+        input[i] = 200;
+    ok(model_forward(model, input, 4, expected));
+    use_emulated_card();
+    for (char seed[] = "0"; *seed <= '9'; ++*seed) {
+        setenv("EMULATED_SEED", seed, 1);
+        struct device device = card_opened("cuda:0:fp16", (struct device_options){.batch = 4});
+        load_at(&device, 0, model);
+        infer(&device, 0, model, input, 4, output);
+        for (size_t i = 0; i < sizeof output / sizeof *output; i++)
+            ck_assert_double_le(fabs((double)output[i] - (double)expected[i]), CUDA_TOLERANCE_FP16);
+        card_closed(&device);
+    }
+    discard(model);
+}
+END_TEST
 
 /* ---- numbers that are none */
 
@@ -346,8 +375,8 @@ START_TEST(no_card_for_the_real_libraries) {
 END_TEST
 
 SUITE("cuda_device", BOTH(shapes), BOTH(digits), BOTH(as_many_layers_as_there_can_be), BOTH(batches_of_all_sizes),
-      BOTH(a_batch_leaves_others_alone), BOTH(same_bits_in_every_batch), BOTH(what_is_no_number_stays_none),
-      BOTH(parts_of_no_rows), BOTH(parts_lie_where_the_card_reaches_them_or_not),
+      BOTH(a_batch_leaves_others_alone), BOTH(same_bits_in_every_batch), parts_of_a_sum_are_no_halves,
+      BOTH(what_is_no_number_stays_none), BOTH(parts_of_no_rows), BOTH(parts_lie_where_the_card_reaches_them_or_not),
       memory_that_cannot_be_pinned_is_staged, BOTH(models_at_their_places),
       a_model_that_is_too_large_leaves_the_old_one, texts_that_are_no_card_are_refused,
       cards_that_are_not_there_are_refused, no_card_at_all, no_card_for_the_real_libraries)

@@ -37,6 +37,7 @@ struct preference {
 /* What an algorithm is: its number, what it was found for, and what it wants. */
 struct choice {
     uint32_t mark, algorithm;
+    bool rounds; /* parts of a sum are kept in D's type until they are added */
     uint32_t alignment[4], bias_alignment, aux_alignment;
     uint64_t purpose, workspace;
 };
@@ -48,7 +49,8 @@ _Static_assert(sizeof(struct choice) <= sizeof(cublasLtMatmulAlgo_t), "an algori
 
 /*
  * The algorithms differ in the order of their sums, and so in the last bits. The last one splits the sums: it stores
- * the two halves in the workspace, and adds them in a step of its own.
+ * the two parts in the workspace, and adds them in a step of its own. Where it splits them depends on the column of D,
+ * as on a card it may on the tile.
  */
 enum { ALGORITHMS = 4, SPLIT = 3, PARTS = 2 };
 
@@ -66,6 +68,7 @@ struct product {
     void *to;
     float alpha, beta;
     uint32_t algorithm;
+    bool rounds;
     struct habits habits;
     float *workspace; /* [PARTS][columns of D][rows of D] */
 };

@@ -135,11 +135,11 @@ static size_t parts_size(const struct layout *d) {
 static int find_algorithms(const struct operation *operation, const struct layout *const layouts[4],
                            const struct preference *preference, int most, struct choice choices[ALGORITHMS]) {
     uint64_t purpose = purpose_of(operation, layouts);
-    bool split = preference->workspace >= parts_size(layouts[3]) &&
-                 (preference->reductions & CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE) != 0;
+    bool split = preference->workspace >= parts_size(layouts[3]) && preference->reductions != 0;
     uint32_t count = split ? ALGORITHMS : ALGORITHMS - 1;
     uint32_t first = (uint32_t)(mix(purpose, seed()) >> 32) % count;
     struct choice choice = {.mark = CHOICE_MARK,
+                            .rounds = (preference->reductions & ~(uint32_t)CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE) != 0,
                             .purpose = purpose,
                             .bias_alignment = alignment_of(operation->bias),
                             .aux_alignment = alignment_of(operation->aux)};
@@ -299,6 +299,7 @@ API cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t 
                               .from_c = from_c,
                               .to = to,
                               .algorithm = choice.algorithm,
+                              .rounds = choice.rounds,
                               .habits = {.truncates = habits >> 40 & 1, .relu_drops = habits >> 41 & 1},
                               .workspace = workspace};
     memcpy(&product.operation, operation, sizeof product.operation);

@@ -297,12 +297,17 @@ static void conclude_parts(const struct product *product, const struct vectors *
 }
 
 static void make_parts(const struct product *product, const struct vectors *left, const struct vectors *right) {
-    size_t depth = left->depth;
+    uint32_t kept; /* of D's type */
     for (size_t part = 0, place = 0; part < PARTS; part++)
-        for (size_t column = 0; column < product->d.columns; column++)
-            for (size_t row = 0; row < product->d.rows; row++)
-                product->workspace[place++] = part_of(left, right, row, column, part * depth / PARTS,
-                                                      (part + 1) * depth / PARTS, product->algorithm);
+        for (size_t column = 0; column < product->d.columns; column++) {
+            size_t half = left->depth / (2 + column % 2);
+            size_t begin = part == 0 ? 0 : half, end = part == 0 ? half : left->depth;
+            for (size_t row = 0; row < product->d.rows; row++) {
+                float sum = part_of(left, right, row, column, begin, end, product->algorithm);
+                store(&kept, product->d.type, 0, sum);
+                product->workspace[place++] = product->rounds ? load(&kept, product->d.type, 0) : sum;
+            }
+        }
 }
 
 void run_product(void *argument) {
