@@ -36,9 +36,10 @@ static int load(struct worker *worker, size_t place, const char *source, struct 
     int result = model_open(&model, source, worker->folder, failure);
     if (result != 0)
         return result;
-    result = device_load(&worker->device, place, model, failure);
-    if (result == 0 && (model->inputs != DIGIT_PIXELS || model->outputs != IMAGES_OUTPUTS))
+    if (model->inputs != DIGIT_PIXELS || model->outputs != IMAGES_OUTPUTS)
         result = fail(failure, -EINVAL, "the model \"%s\" has another shape here", model->name);
+    if (result == 0)
+        result = device_load(&worker->device, place, model, failure);
     if (result == 0)
         worker->models[place] = model;
     else
